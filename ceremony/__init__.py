@@ -1,0 +1,1 @@
+"""The offline key ceremony: plan, rehearse, run and verify."""

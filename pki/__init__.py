@@ -1,0 +1,1 @@
+"""Public key infrastructure for skills: keys, certificates, revocation lists, signatures, time-stamps, verification."""

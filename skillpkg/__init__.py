@@ -1,0 +1,1 @@
+"""Skill packages: format, signing, verification, installation, and the command line client."""

@@ -1,0 +1,1 @@
+"""Tests, the real servers they start, the demonstration and the measurements."""

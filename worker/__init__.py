@@ -1,0 +1,1 @@
+"""The registry's workers: vetting, sealing, signing, time-stamping."""
