@@ -1,0 +1,1 @@
+"""Measurements: ratios of things run side by side, in alternation, in one sitting."""
