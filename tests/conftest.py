@@ -1,0 +1,56 @@
+"""Fixtures for every test: the real servers, started once for a whole run and only when a test asks.
+
+A server that is missing skips the test, or fails it under ``SKREG_REQUIRE_REAL=1`` (``tests.real``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.real import require_real
+from tests.servers.clamd import Clamd, find_clamd
+from tests.servers.postgres import PostgresServer, find_postgres
+from tests.servers.s3 import MotoS3, find_moto
+from tests.servers.softhsm import SoftHsm, find_softhsm
+
+
+@pytest.fixture(scope="session")
+def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftHsm]:
+    """SoftHSM for this process: it reads its configuration once, so every test shares the folder, not the labels."""
+    require_real("SoftHSM", find_softhsm() is not None)
+    hsm = SoftHsm(tmp_path_factory.mktemp("softhsm"))
+    before = {name: os.environ.get(name) for name in hsm.environ}
+    os.environ.update(hsm.environ)
+    yield hsm
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """PostgreSQL; each test makes databases of its own."""
+    require_real("PostgreSQL", find_postgres() is not None)
+    with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def clamd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clamd]:
+    """Clamd with the EICAR signature."""
+    require_real("clamd", find_clamd() is not None)
+    with Clamd(tmp_path_factory.mktemp("clamd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoS3]:
+    """S3 as moto imitates it; each test makes buckets of its own."""
+    require_real("moto", find_moto() is not None)
+    with MotoS3(tmp_path_factory.mktemp("moto")) as server:
+        yield server
