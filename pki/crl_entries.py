@@ -1,0 +1,137 @@
+"""Entries of a CRL: who is revoked, since when, why (RFC 5280 5.3).
+
+Rules:
+    * An entry that is read may have any reason or none; one that is issued has a reason that an issuer may give, and
+      an invalidityDate equal to its revocationDate.
+    * "Compromise" means that somebody else may have held the key; everything else is benign.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from cryptography import x509
+
+from pki.errors import MalformedError, PolicyError
+from pki.instants import is_whole_second
+
+
+class Reason(StrEnum):
+    """reasonCode (RFC 5280 5.3.1), in the standard's words."""
+
+    UNSPECIFIED = "unspecified"
+    KEY_COMPROMISE = "keyCompromise"
+    CA_COMPROMISE = "cACompromise"
+    AFFILIATION_CHANGED = "affiliationChanged"
+    SUPERSEDED = "superseded"
+    CESSATION_OF_OPERATION = "cessationOfOperation"
+    CERTIFICATE_HOLD = "certificateHold"
+    REMOVE_FROM_CRL = "removeFromCRL"
+    PRIVILEGE_WITHDRAWN = "privilegeWithdrawn"
+    AA_COMPROMISE = "aACompromise"
+
+
+BENIGN_REASONS = frozenset(
+    {Reason.AFFILIATION_CHANGED, Reason.SUPERSEDED, Reason.CESSATION_OF_OPERATION, Reason.PRIVILEGE_WITHDRAWN}
+)
+COMPROMISE_REASONS = frozenset({Reason.KEY_COMPROMISE, Reason.CA_COMPROMISE})
+ISSUABLE_REASONS = BENIGN_REASONS | COMPROMISE_REASONS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokedEntry:
+    """One revoked certificate.
+
+    Attributes:
+        serial: Its serial number.
+        revocation_date: revocationDate, possibly backdated to the earliest suspicion.
+        reason: reasonCode, or ``None`` where there is none.
+        invalidity_date: invalidityDate, or ``None`` where there is none.
+    """
+
+    serial: int
+    revocation_date: datetime
+    reason: Reason | None = None
+    invalidity_date: datetime | None = None
+
+    def require_issuable(self, this_update: datetime) -> None:
+        """Check that an issuer may write this entry into a CRL of ``this_update``.
+
+        Raises:
+            PolicyError: it may not (CRL-ENTRY).
+        """
+        if self.serial <= 0:
+            raise _refusal(self, "serial number", "a positive one", str(self.serial))
+        if self.reason not in ISSUABLE_REASONS:
+            raise _refusal(self, "reasonCode", ", ".join(sorted(ISSUABLE_REASONS)), str(self.reason))
+        if not is_whole_second(self.revocation_date) or self.revocation_date > this_update:
+            raise _refusal(
+                self, "revocationDate", f"whole seconds in UTC, at most {this_update}", f"{self.revocation_date}"
+            )
+        if self.invalidity_date != self.revocation_date:
+            raise _refusal(self, "invalidityDate", f"{self.revocation_date}", f"{self.invalidity_date}")
+
+    def is_milder_than(self, other: RevokedEntry) -> bool:
+        """Tell whether this entry forgives anything that ``other`` does not."""
+        later = self.revocation_date > other.revocation_date
+        invalid_later = other.invalidity_date is not None and (
+            self.invalidity_date is None or self.invalidity_date > other.invalidity_date
+        )
+        same_reason = self.reason is other.reason
+        stricter_reason = other.reason in BENIGN_REASONS and self.reason in COMPROMISE_REASONS
+        return later or invalid_later or not (same_reason or stricter_reason)
+
+
+def revoked_since(serial: int, reason: Reason, since: datetime) -> RevokedEntry:
+    """Return the entry of a certificate that is not to be trusted since ``since``."""
+    return RevokedEntry(serial=serial, revocation_date=since, reason=reason, invalidity_date=since)
+
+
+def builder_entry(entry: RevokedEntry) -> x509.RevokedCertificate:
+    """Return an entry as the CRL builder takes it."""
+    builder = x509.RevokedCertificateBuilder(entry.serial, entry.revocation_date)
+    if entry.reason is not None:
+        builder = builder.add_extension(x509.CRLReason(x509.ReasonFlags(entry.reason.value)), critical=False)
+    if entry.invalidity_date is not None:
+        builder = builder.add_extension(x509.InvalidityDate(entry.invalidity_date), critical=False)
+    return builder.build()
+
+
+def read_entry(revoked: x509.RevokedCertificate) -> RevokedEntry:
+    """Return an entry of a parsed CRL.
+
+    Raises:
+        MalformedError: it has an extension that is malformed, critical, or not reasonCode or invalidityDate (CRL-ENTRY).
+    """
+    reason: Reason | None = None
+    invalidity_date: datetime | None = None
+    try:
+        for extension in revoked.extensions:
+            match extension.value:
+                case x509.CRLReason(reason=flag) if not extension.critical:
+                    reason = Reason(flag.value)
+                case x509.InvalidityDate() as value if not extension.critical:
+                    invalidity_date = value.invalidity_date_utc
+                case _:
+                    raise _malformed(revoked.serial_number, extension.oid.dotted_string)
+    except (ValueError, x509.DuplicateExtension) as error:
+        raise _malformed(revoked.serial_number, str(error)) from error
+    return RevokedEntry(
+        serial=revoked.serial_number,
+        revocation_date=revoked.revocation_date_utc,
+        reason=reason,
+        invalidity_date=invalidity_date,
+    )
+
+
+def _refusal(entry: RevokedEntry, field: str, expected: str, got: str) -> PolicyError:
+    return PolicyError(f"CRL entry {entry.serial:x}, {field} - expected {expected} - got {got}", code="CRL-ENTRY")
+
+
+def _malformed(serial: int, got: str) -> MalformedError:
+    return MalformedError(
+        f"CRL entry {serial:x} - expected reasonCode and invalidityDate, not critical - got {got[:120]}",
+        code="CRL-ENTRY",
+    )
