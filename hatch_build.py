@@ -140,8 +140,10 @@ def _read_root(path: Path, *, carried: bytes | None) -> bytes:
 
 def _check_registry(address: str) -> bytes:
     parts = urlsplit(address)
-    plain = address.isascii() and address.isprintable() and " " not in address and len(address) <= MAX_REGISTRY_CHARS
-    if not plain or parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
+    plain = address.isascii() and address.isprintable() and " " not in address
+    plain = plain and len(address) <= MAX_REGISTRY_CHARS
+    bare = "@" not in parts.netloc and not parts.query and not parts.fragment
+    if not plain or not bare or parts.scheme != "https" or not parts.hostname:
         message = "SKREG_DEFAULT_REGISTRY: expected an https:// address without user name, query or fragment"
         raise EmbeddingError(message)
     return f"{address.rstrip('/')}\n".encode("ascii")

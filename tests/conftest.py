@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.real import require_real
+from tests.servers.ceph import CephS3, find_ceph
 from tests.servers.clamd import Clamd, find_clamd
 from tests.servers.postgres import PostgresServer, find_postgres
 from tests.servers.s3 import MotoS3, find_moto
@@ -53,4 +54,12 @@ def moto_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoS3]:
     """S3 as moto imitates it; each test makes buckets of its own."""
     require_real("moto", find_moto() is not None)
     with MotoS3(tmp_path_factory.mktemp("moto")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ceph_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CephS3]:
+    """S3 as Ceph serves it, which checks signatures; each test makes buckets of its own."""
+    require_real("Ceph's S3 gateway", find_ceph() is not None)
+    with CephS3(tmp_path_factory.mktemp("ceph")) as server:
         yield server

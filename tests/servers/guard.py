@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         The exit status.
     """
     parser = argparse.ArgumentParser()
-    parser.add_argument("--signal", default="SIGTERM", choices=["SIGTERM", "SIGINT", "SIGQUIT"])
+    parser.add_argument("--signal", default="SIGTERM", choices=["SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL"])
     parser.add_argument("--account")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("command", nargs="+")
