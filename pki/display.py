@@ -1,0 +1,146 @@
+"""Certificates and CRLs as people read them: one line a field, in the standard's words.
+
+Left to others: fingerprints as words (the ceremony's), colours and languages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.extensions import ExtensionType
+
+from pki.errors import ToolkitError
+from pki.keys import key_spec
+
+_TIME = "%Y-%m-%d %H:%M:%S UTC"
+_USAGES = {
+    "digital_signature": "digitalSignature",
+    "content_commitment": "nonRepudiation",
+    "key_encipherment": "keyEncipherment",
+    "data_encipherment": "dataEncipherment",
+    "key_agreement": "keyAgreement",
+    "key_cert_sign": "keyCertSign",
+    "crl_sign": "cRLSign",
+}
+_PURPOSES = {"1.3.6.1.5.5.7.3.3": "codeSigning", "1.3.6.1.5.5.7.3.8": "timeStamping"}
+_NAMES = {
+    "2.5.29.14": "subjectKeyIdentifier",
+    "2.5.29.15": "keyUsage",
+    "2.5.29.17": "subjectAltName",
+    "2.5.29.19": "basicConstraints",
+    "2.5.29.20": "cRLNumber",
+    "2.5.29.28": "issuingDistributionPoint",
+    "2.5.29.30": "nameConstraints",
+    "2.5.29.31": "cRLDistributionPoints",
+    "2.5.29.35": "authorityKeyIdentifier",
+    "2.5.29.37": "extKeyUsage",
+    "2.5.29.60": "expiredCertsOnCRL",
+    "1.3.6.1.5.5.7.1.1": "authorityInfoAccess",
+}
+
+
+def fingerprint_hex(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 of a certificate's DER in hexadecimal."""
+    return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
+
+
+def describe_certificate(certificate: x509.Certificate) -> str:
+    """Return a certificate as lines ``field: value``, extensions with their criticality."""
+    return "\n".join(_certificate_lines(certificate))
+
+
+def describe_crl(crl: x509.CertificateRevocationList) -> str:
+    """Return a CRL as lines ``field: value``, one more for each entry."""
+    return "\n".join(_crl_lines(crl))
+
+
+def _certificate_lines(certificate: x509.Certificate) -> Iterator[str]:
+    yield f"subject: {certificate.subject.rfc4514_string()}"
+    yield f"issuer: {certificate.issuer.rfc4514_string()}"
+    yield f"serial number: {certificate.serial_number:032x}"
+    yield f"not before: {certificate.not_valid_before_utc.strftime(_TIME)}"
+    yield f"not after: {certificate.not_valid_after_utc.strftime(_TIME)}"
+    yield f"public key: {_describe_key(certificate)}"
+    yield f"signature algorithm: {certificate.signature_algorithm_oid.dotted_string}"
+    yield from _extension_lines(certificate.extensions)
+    yield f"SHA-256 fingerprint: {fingerprint_hex(certificate)}"
+
+
+def _crl_lines(crl: x509.CertificateRevocationList) -> Iterator[str]:
+    yield f"issuer: {crl.issuer.rfc4514_string()}"
+    yield f"this update: {crl.last_update_utc.strftime(_TIME)}"
+    yield f"next update: {crl.next_update_utc.strftime(_TIME) if crl.next_update_utc else 'none'}"
+    yield f"signature algorithm: {crl.signature_algorithm_oid.dotted_string}"
+    yield from _extension_lines(crl.extensions)
+    yield f"revoked: {len(crl)}"
+    for entry in crl:
+        reasons = [e.value.reason.value for e in entry.extensions if isinstance(e.value, x509.CRLReason)]
+        since = entry.revocation_date_utc.strftime(_TIME)
+        yield f"  {entry.serial_number:032x} since {since}: {reasons[0] if reasons else 'no reason given'}"
+
+
+def _describe_key(certificate: x509.Certificate) -> str:
+    try:
+        return str(key_spec(certificate.public_key()))
+    except (ToolkitError, ValueError):
+        return certificate.public_key_algorithm_oid.dotted_string
+
+
+def _extension_lines(extensions: x509.Extensions) -> Iterator[str]:
+    for extension in extensions:
+        name = _NAMES.get(extension.oid.dotted_string, extension.oid.dotted_string)
+        critical = " (critical)" if extension.critical else ""
+        yield f"{name}{critical}: {_describe_value(extension.value)}"
+
+
+def _describe_value(value: ExtensionType) -> str:  # noqa: PLR0911 - one line for each extension we know
+    match value:
+        case x509.BasicConstraints(ca=ca, path_length=length):
+            return ("CA" if ca else "not a CA") + ("" if length is None else f", path length {length}")
+        case x509.KeyUsage():
+            return ", ".join(name for attribute, name in _USAGES.items() if getattr(value, attribute))
+        case x509.ExtendedKeyUsage():
+            return ", ".join(_PURPOSES.get(oid.dotted_string, oid.dotted_string) for oid in value)
+        case x509.SubjectKeyIdentifier(digest=digest):
+            return digest.hex()
+        case x509.AuthorityKeyIdentifier(key_identifier=identifier):
+            return identifier.hex() if identifier else "none"
+        case x509.SubjectAlternativeName():
+            return ", ".join(map(_describe_name, value))
+        case x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=excluded):
+            inside = ", ".join(map(_describe_name, permitted or ())) or "nothing"
+            outside = ", ".join(map(_describe_name, excluded or ())) or "nothing"
+            return f"permitted {inside}; excluded {outside}"
+        case x509.CRLDistributionPoints():
+            return ", ".join(_describe_name(name) for point in value for name in point.full_name or ())
+        case x509.AuthorityInformationAccess():
+            return ", ".join(_describe_name(access.access_location) for access in value)
+        case x509.CRLNumber(crl_number=number):
+            return str(number)
+        case x509.IssuingDistributionPoint():
+            return _describe_scope(value)
+        case x509.UnrecognizedExtension(value=data):
+            return data.hex()
+        case _:
+            return str(value)
+
+
+def _describe_scope(point: x509.IssuingDistributionPoint) -> str:
+    which = "user certificates" if point.only_contains_user_certs else "all certificates"
+    which = "CA certificates" if point.only_contains_ca_certs else which
+    return ", ".join([which, *map(_describe_name, point.full_name or ())])
+
+
+def _describe_name(name: x509.GeneralName) -> str:
+    match name:
+        case x509.UniformResourceIdentifier(value=value):
+            return f"URI {value}"
+        case x509.DNSName(value=value):
+            return f"DNS {value or '(any)'}"
+        case x509.IPAddress(value=address):
+            return f"IP {address}"
+        case _:
+            return f"{type(name).__name__} {name.value}"
