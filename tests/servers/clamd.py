@@ -27,8 +27,8 @@ EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!
 SIGNATURE = "Skreg.Eicar.Test"
 """The signature's name; clamd appends ``.UNOFFICIAL`` to names from other databases than its own."""
 
-STREAM_BYTES = 25 * 1024 * 1024
-"""clamd's own default of StreamMaxLength."""
+STREAM_BYTES = 100 * 1024 * 1024
+"""More than any package unpacked: a package's tar is one file to clamd, and what it cannot hold it must report."""
 
 _CONFIGURATION = """\
 Foreground yes
@@ -41,8 +41,8 @@ FixStaleSocket yes
 TCPAddr 127.0.0.1
 TCPSocket {port}
 StreamMaxLength {stream}
-MaxScanSize 100M
-MaxFileSize 25M
+MaxScanSize {stream}
+MaxFileSize {stream}
 AlertExceedsMax yes
 AlertEncryptedArchive yes
 AlertEncryptedDoc yes
