@@ -159,13 +159,10 @@ def encode_private_key(key: PrivateKey, passphrase: bytes | None = None) -> byte
     """Return a software key as PEM PKCS#8, encrypted if there is a passphrase.
 
     Raises:
-        PolicyError: the key lives in a token and does not leave it (KEY-TOKEN).
+        DeviceError: the key lives in a token and does not leave it (HSM-REFUSED).
     """
     encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
-    try:
-        return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-    except NotImplementedError as error:
-        raise PolicyError("private key - expected one in memory - got one in a token", code="KEY-TOKEN") from error
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
 
 
 def load_public_key(pem: bytes) -> PublicKey:
