@@ -43,8 +43,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("command", nargs="+")
     options = parser.parse_args(list(arguments))
     # The asker's Ctrl-C goes to the asker: it closes the pipe, and that is the one way to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Handlers and not SIG_IGN, which the server would inherit.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: None)
     server = _start(options.command, account=options.account)
     ended = threading.Event()
     wake_reader, wake_writer = os.pipe()
