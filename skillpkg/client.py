@@ -390,9 +390,7 @@ def request_timestamp(transport: Transport, path: str, query: bytes, *, headers:
     )
     _refuse_failure(reply, "the time-stamp request")
     if reply.content_type != "application/timestamp-reply":
-        raise TransportError(
-            f"expected application/timestamp-reply, got {reply.content_type[:80]!r}", code="NET-TYPE"
-        )
+        raise TransportError(f"expected application/timestamp-reply, got {reply.content_type[:80]!r}", code="NET-TYPE")
     return reply.body
 
 
@@ -494,7 +492,7 @@ def _refuse_failure(reply: Reply, what: str) -> None:
     if (family := _FAMILIES.get(reply.status)) is not None:
         usual = "NET-NOT-FOUND" if family is NotFoundError else "NET-REFUSED"
         raise family(words or f"{what}: status {reply.status}", code=code or usual, hint=hint)
-    if _CLIENT_ERROR <= reply.status:
+    if reply.status >= _CLIENT_ERROR:
         raise PolicyError(words or f"{what}: status {reply.status}", code=code or "NET-REFUSED", hint=hint)
     raise TransportError(f"{what}: unexpected status {reply.status}", code="NET-STATUS")
 

@@ -2,17 +2,17 @@
 
 ``~/.config/skreg/config.toml`` (or below ``$XDG_CONFIG_HOME``)::
 
-    default = "main"                        # the registry used when none is named; optional if there is only one
-    namespace = "acme"                      # for pack; optional
-    author = "Acme Ltd"                     # for pack; optional
+    default = "main"  # the registry used when none is named; optional if there is only one
+    namespace = "acme"  # for pack; optional
+    author = "Acme Ltd"  # for pack; optional
 
     [registries.main]
-    registry = "https://skills.example"     # who it is: what its listings must say
-    base = "file:///media/usb"              # where its bytes come from, if not from there
-    root = "root.pem"                       # its root certificate, beside this file; then SKREG_ROOT is refused
-    namespaces = ["acme"]                   # these come from here and nowhere else
-    mirror = true                           # its files may be old,
-    max_age = "30d"                         # but not older than that (at most 90 d)
+    registry = "https://skills.example"  # who it is: what its listings must say
+    base = "file:///media/usb"  # where its bytes come from, if not from there
+    root = "root.pem"  # its root certificate, beside this file; then SKREG_ROOT is refused
+    namespaces = ["acme"]  # these come from here and nowhere else
+    mirror = true  # its files may be old,
+    max_age = "30d"  # but not older than that (at most 90 d)
 
 Rules:
     * Unknown keys, wrong types and contradictions stop the program: ``ConfigurationError``, ``CLI-CONFIG``.
@@ -251,9 +251,7 @@ def parse_config(content: bytes, *, folder: Path) -> Config:
     default = table.get("default")
     if default is not None and default not in {entry.name for entry in registries}:
         raise MalformedError(f"default: no registry {default!r} below", code="CLI-CONFIG")
-    return Config(
-        registries=registries, default=default, namespace=table.get("namespace"), author=table.get("author")
-    )
+    return Config(registries=registries, default=default, namespace=table.get("namespace"), author=table.get("author"))
 
 
 def parse_age(text: str) -> timedelta:

@@ -104,7 +104,7 @@ def _load(file: Path) -> dict[str, str]:
         return {}
     except OSError as error:
         raise ConfigurationError(f"{file}: {error.strerror}", code="CLI-CREDENTIALS") from error
-    with open(descriptor, "rb") as stream:
+    with os.fdopen(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_mode & _OTHERS or status.st_uid != os.geteuid():
             raise ConfigurationError(

@@ -65,7 +65,7 @@ def write_file(file: Path, content: bytes, *, mode: int = 0o644, replace: bool =
     temporary = file.with_name(f".{file.name[:200]}.{os.urandom(_RANDOM_BYTES).hex()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
-        with open(descriptor, "wb") as stream:
+        with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(descriptor)

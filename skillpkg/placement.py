@@ -273,7 +273,7 @@ def _load_intent(folder: Path) -> tuple[str, dict[str, object]] | None:
 def _write(new: Path, file: WritableFile) -> None:
     with _parent(new, file.path, make=True) as (folder, name):
         descriptor = os.open(name, _FILE_FLAGS, file.mode, dir_fd=folder)
-        with open(descriptor, "wb") as stream:
+        with os.fdopen(descriptor, "wb") as stream:
             stream.write(file.data)
             stream.flush()
             # The umask of a careful person must not take the executable bit's meaning away, nor a careless one add.
@@ -284,7 +284,7 @@ def _write(new: Path, file: WritableFile) -> None:
 def _read_back(new: Path, file: WritableFile) -> None:
     with _parent(new, file.path, make=False) as (folder, name):
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-        with open(descriptor, "rb") as stream:
+        with os.fdopen(descriptor, "rb") as stream:
             same = hashlib.file_digest(stream, "sha256").digest() == hashlib.sha256(file.data).digest()
             mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
     if not same or mode != file.mode:

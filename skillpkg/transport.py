@@ -226,7 +226,7 @@ class FolderTransport:
         try:
             # Non-blocking, so that a FIFO in the folder cannot hang us; it is refused as no regular file below.
             descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            with open(descriptor, "rb") as stream:
+            with os.fdopen(descriptor, "rb") as stream:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise NotFoundError(f"{self.base} has no file {path}", code="NET-NOT-FOUND")
                 content = stream.read(limit + 1)

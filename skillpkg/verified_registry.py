@@ -122,6 +122,7 @@ class VerifiedRegistry:
             ToolkitError: as for :meth:`listing`; ``PKG-*`` and those of a signature.
         """
         from pki.verify import required_crls
+
         from skillpkg.listing import resolve
         from skillpkg.names import PackageRef
         from skillpkg.package import verify_package, verify_statement
@@ -131,14 +132,10 @@ class VerifiedRegistry:
         exact = PackageRef(namespace=ref.namespace, name=ref.name, version=listed.version)
         signature = self._signature_bytes(exact, listed)
         crls = self.supply.gather(required_crls(signature), at_least=listing.listing.crl_numbers)
-        first = verify_statement(
-            signature, trust=self.trust, crls=crls, at=self.at, expected=exact, tier=listed.signer
-        )
+        first = verify_statement(signature, trust=self.trust, crls=crls, at=self.at, expected=exact, tier=listed.signer)
         _check_statement(first.signature.statement, listed)
         archive = self._archive_bytes(exact, listed)
-        package = verify_package(
-            archive, trust=self.trust, crls=crls, at=self.at, expected=exact, tier=listed.signer
-        )
+        package = verify_package(archive, trust=self.trust, crls=crls, at=self.at, expected=exact, tier=listed.signer)
         _check_statement(package.signature.statement, listed)
         self.supply.remember(package.signature.crl_numbers)
         self.cache.keep_signature(str(listed.sha256), signature)
@@ -160,12 +157,15 @@ class VerifiedRegistry:
         copy = self.cache.listing(self.identity, namespace, name)
         if copy is None:
             raise NotFoundError(
-                f"the listing of {namespace}/{name} is not here", code="CLI-OFFLINE", hint="run it once without --offline"
+                f"the listing of {namespace}/{name} is not here",
+                code="CLI-OFFLINE",
+                hint="run it once without --offline",
             )
         return copy
 
     def _verify_listing(self, content: bytes, namespace: str, name: str) -> VerifiedListing:
         from pki.verify import required_crls
+
         from skillpkg.listing import verify_listing
 
         return verify_listing(

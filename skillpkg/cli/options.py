@@ -167,6 +167,30 @@ def freshness_options(command: _Command) -> _Command:
     return command
 
 
+def place_options(command: _Command) -> _Command:
+    """Add ``--project``, ``--user`` and ``--dir``.
+
+    Args:
+        command: A command function with parameters ``project``, ``user`` and ``folder``.
+
+    Returns:
+        It.
+    """
+    for option in (
+        click.option(
+            "--dir",
+            "folder",
+            type=click.Path(path_type=Path, file_okay=False),
+            metavar="D",
+            help="In this folder itself, without links.",
+        ),
+        click.option("--user", is_flag=True, help="For all projects: below your home folder."),
+        click.option("--project", is_flag=True, help="In the current folder; this is the default."),
+    ):
+        command = option(command)
+    return command
+
+
 def secret_reader(descriptor: int | None, prompt: str, *, confirm: bool = False) -> Callable[[], str]:
     """Make a function that gets a secret, once, when it is needed.
 
@@ -195,7 +219,7 @@ def _ask(prompt: str, *, confirm: bool) -> str:
 
 def _from_descriptor(descriptor: int) -> str:
     try:
-        with open(descriptor, "rb") as stream:
+        with os.fdopen(descriptor, "rb") as stream:
             content = stream.read(MAX_SECRET_BYTES + 1)
     except OSError as error:
         raise ConfigurationError(

@@ -1,0 +1,25 @@
+"""``skillpkg inspect``: what is in a package, as a person reads it, without trusting it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from skillpkg.cli.options import json_option
+
+
+@click.command("inspect", short_help="Show what is in a package, without trusting it.")
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def command(file: Path, as_json: bool) -> None:  # noqa: FBT001  # click passes by name
+    """Show manifest, signer, chain and time stamp of FILE. Nothing is verified, and the output says so."""
+    from skillpkg.cli.output import plain, print_json, show
+    from skillpkg.inspection import inspect_file
+
+    inspection = inspect_file(file)
+    if as_json:
+        print_json(inspection.report())
+        return
+    for line in inspection.lines():
+        show(plain(line))

@@ -1,0 +1,77 @@
+"""``skillpkg install``: skills on disk, verified."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from skillpkg.cli.options import (
+    RefType,
+    freshness_options,
+    json_option,
+    place_options,
+    registry_option,
+    root_option,
+)
+
+if TYPE_CHECKING:
+    from skillpkg.names import PackageRef
+
+
+@click.command("install", short_help="Install skills, verified.")
+@click.argument("refs", metavar="REF...", nargs=-1, required=True, type=RefType())
+@registry_option
+@root_option
+@place_options
+@click.option("--agent", "agents", multiple=True, metavar="A", help="Also link for this agent; repeatable.")
+@click.option("--frozen", is_flag=True, help="Exactly what the lock says; refuse anything else.")
+@click.option("--accept-signer-change", is_flag=True, help="Accept that another signer signs a skill than before.")
+@freshness_options
+@json_option
+def command(
+    refs: tuple[PackageRef, ...],
+    registry: str | None,
+    root: Path | None,
+    project: bool,  # noqa: FBT001  # click passes by name
+    user: bool,  # noqa: FBT001  # click passes by name
+    folder: Path | None,
+    agents: tuple[str, ...],
+    frozen: bool,  # noqa: FBT001  # click passes by name
+    accept_signer_change: bool,  # noqa: FBT001  # click passes by name
+    offline: bool,  # noqa: FBT001  # click passes by name
+    offline_grace: int | None,
+    mirror: bool,  # noqa: FBT001  # click passes by name
+    max_age: str | None,
+    as_json: bool,  # noqa: FBT001  # click passes by name
+) -> None:
+    """Install skills REF (namespace/name[@version]): all of them or none.
+
+    One copy goes to .agents/skills; agents whose folder is here already get a link. Nothing of a skill is run.
+    """
+    from skillpkg.cli.begin import begin, freshness, place
+    from skillpkg.cli.output import print_json, show, warn
+    from skillpkg.install import InstallWish, install
+
+    session = begin()
+    wish = InstallWish(
+        refs=refs,
+        place=place(session, project=project, user=user, folder=folder, agents=agents),
+        registry=registry,
+        root=root,
+        freshness=freshness(offline, offline_grace, mirror, max_age),
+        frozen=frozen,
+        accept_signer_change=accept_signer_change,
+    )
+    done = install(session, wish)
+    for installed in done:
+        for warning in installed.warnings:
+            warn(warning.code, warning.text)
+    if as_json:
+        print_json({"installed": [installed.report() for installed in done]})
+        return
+    for installed in done:
+        show(f"{installed.action} {installed.entry.ref} in {installed.folder}")
+        for link in installed.links:
+            show(f"  linked from {link}")

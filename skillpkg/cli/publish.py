@@ -1,0 +1,56 @@
+"""``skillpkg publish``: send a package, watch its vetting, check what came out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from skillpkg.cli.options import json_option, registry_option, root_option
+
+if TYPE_CHECKING:
+    from skillpkg.client import Submission
+
+
+@click.command("publish", short_help="Publish a package and wait for its vetting.")
+@click.argument("file", type=click.Path(path_type=Path))
+@registry_option
+@root_option
+@click.option("--no-wait", is_flag=True, help="Do not wait for vetting; nothing published is checked then.")
+@click.option("--wait-seconds", type=click.FloatRange(min=1), default=600.0, show_default=True, help="How long to wait.")
+@json_option
+def command(
+    file: Path,
+    registry: str | None,
+    root: Path | None,
+    no_wait: bool,  # noqa: FBT001  # click passes by name
+    wait_seconds: float,
+    as_json: bool,  # noqa: FBT001  # click passes by name
+) -> None:
+    """Publish FILE: signed by your organisation, or unsigned for an individual's namespace."""
+    from skillpkg import publish
+    from skillpkg.cli.begin import begin
+    from skillpkg.cli.output import print_json, show
+    from skillpkg.cli.reports import submission_report
+    from skillpkg.files import load_file
+    from skillpkg.session import Freshness
+
+    session = begin()
+    content = load_file(file, limit=publish.MAX_SUBMISSION_BYTES)
+    statement, ref = publish.statement_of(content)
+    chosen = session.registry(registry, namespace=str(ref.namespace))
+    # Before anything is sent: without a root, what is published could not be checked.
+    source = None if no_wait else session.verified_registry(chosen, root=root, freshness=Freshness())
+    client, token = session.client(chosen), session.token(chosen)
+    submission = publish.send(client, content, token=token)
+    if source is not None:
+        submission = publish.wait(client, submission, token=token, tell=_tell, seconds=wait_seconds)
+    if as_json:
+        print_json(submission_report(submission, ref))
+    if source is None:
+        _done(as_json, show, f"submission {submission.id} of {ref} is {submission.state}")
+        return
+    publish.require_published(submission)
+    fetched = publish.check_published(source, ref, statement)
+    _done(as_json, show, f"published {ref}, archive sha256 {fetched.listed.sha256}")

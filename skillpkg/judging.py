@@ -1,0 +1,193 @@
+"""Judging what somebody has or may get: a package file, an installed skill, a version in a registry.
+
+Rules:
+    * One verification for all three: :func:`skillpkg.package.verify_package` and its first half.
+    * ``at`` other than now is for reports about a file: floors neither count nor rise, and the answer says so.
+    * Nothing turns a check off. What cannot be checked is an error.
+
+Example::
+
+    judgement = judge(session, Question(target="my-skill-1.0.0.skill", root=Path("root.pem")))
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pki.errors import ConfigurationError, MalformedError
+from skillpkg.files import load_file
+from skillpkg.session import Freshness, Session
+
+if TYPE_CHECKING:
+    from pki.verify import VerifiedStatement, Warning
+    from skillpkg.config import RegistryConfig
+    from skillpkg.manifest import Manifest
+
+MAX_PACKAGE_BYTES = 20 * 1024 * 1024
+"""A sealed archive."""
+
+MAX_CRL_BYTES = 32 * 1024 * 1024
+"""A shard with a million entries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is to be judged, and with what.
+
+    Attributes:
+        target: A file, a folder or ``namespace/name[@version]``.
+        root: From ``--root``.
+        registry: From ``--registry``.
+        tier: Demanded, or ``None``.
+        crls: Files with the CRLs to use, and no others.
+        at: Another moment, for a report.
+        freshness: How old things may be.
+    """
+
+    target: str
+    root: Path | None = None
+    registry: str | None = None
+    tier: str | None = None
+    crls: tuple[Path, ...] = ()
+    at: datetime | None = None
+    freshness: Freshness = field(default_factory=Freshness)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Everything was verified; this is what is known now.
+
+    Attributes:
+        ref: ``namespace/name@version``.
+        manifest: The verified manifest.
+        signature: The verified signature.
+        sha256: Of the sealed archive, hex; ``None`` for an installed skill without one at hand.
+        at: The moment of the judgement.
+        reporting_only: Whether that is another moment than now.
+    """
+
+    ref: str
+    manifest: Manifest
+    signature: VerifiedStatement
+    sha256: str | None
+    at: datetime
+    reporting_only: bool
+
+    @property
+    def tier(self) -> str:
+        """Who signed: ``organisation`` or ``registry``."""
+        return str(self.signature.signer.tier)
+
+    @property
+    def signer(self) -> str:
+        """The signer's subject."""
+        return str(self.signature.signer.subject)
+
+    @property
+    def gen_time(self) -> datetime | None:
+        """The time-stamped moment, if there is one."""
+        return None if self.signature.time is None else self.signature.time.gen_time
+
+    @property
+    def payload_sha256(self) -> str:
+        """Digest of the payload, hex."""
+        return str(self.manifest.sha256)
+
+    @property
+    def warnings(self) -> tuple[Warning, ...]:
+        """What a person should know though it was accepted."""
+        return self.signature.warnings
+
+
+def judge(session: Session, question: Question) -> Judgement:
+    """Verify what a question names.
+
+    Args:
+        session: This run.
+        question: What, and with what.
+
+    Returns:
+        What is known now.
+
+    Raises:
+        ToolkitError: it is not to be trusted, cannot be had, or the question is contradictory (``CLI-USAGE``).
+    """
+    path = Path(question.target)
+    if path.is_dir():
+        _only_for_files(question)
+        return _judge_folder(session, question, path)
+    if path.is_file() or _looks_like_a_file(question.target):
+        return _judge_file(session, question, path)
+    _only_for_files(question)
+    return _judge_version(session, question)
+
+
+def _judge_file(session: Session, question: Question, file: Path) -> Judgement:
+    from pki.verify import required_crls
+    from skillpkg.package import signature_of, verify_package
+
+    content = load_file(file, limit=MAX_PACKAGE_BYTES)
+    registry = _registry_for_crls(session, question)
+    anchor = session.anchor(question.root, registry)
+    reporting = question.at is not None
+    supply = session.supply(
+        registry, freshness=question.freshness, by_hand=_load_crls(question.crls), remember=not reporting
+    )
+    at = question.at or session.at
+    verified = verify_package(
+        content,
+        trust=anchor.trust,
+        crls=supply.gather(required_crls(signature_of(content))),
+        at=at,
+        tier=_tier(question.tier),
+    )
+    supply.remember(verified.signature.crl_numbers)
+    return _judgement(verified.manifest, verified.signature, sha256=_sha256(content), at=at, reporting=reporting)
+
+
+def _judge_folder(session: Session, question: Question, folder: Path) -> Judgement:
+    """An installed skill: its lock says which version it should be; the signature says what that version is."""
+    from pki.verify import required_crls
+    from skillpkg.installed import find_installed, require_unchanged
+    from skillpkg.package import verify_statement
+
+    entry = find_installed(folder)
+    registry = session.registry(question.registry or entry.registry, namespace=str(entry.namespace))
+    files = require_unchanged(folder, entry)
+    cms = _signature_of_installed(session, registry, entry, offline=question.freshness.offline)
+    supply = session.supply(registry, freshness=question.freshness, by_hand=_load_crls(question.crls))
+    verified = verify_statement(
+        cms,
+        trust=session.anchor(question.root, registry).trust,
+        crls=supply.gather(required_crls(cms)),
+        at=session.at,
+        expected=entry.ref,
+        tier=_tier(question.tier),
+    )
+    supply.remember(verified.signature.crl_numbers)
+    require_files(verified.manifest, files)
+    return _judgement(
+        verified.manifest, verified.signature, sha256=str(entry.sha256), at=session.at, reporting=False
+    )
+
+
+def _judge_version(session: Session, question: Question) -> Judgement:
+    from skillpkg.names import PackageRef
+
+    try:
+        ref = PackageRef.parse(question.target)
+    except MalformedError as error:
+        raise ConfigurationError(
+            f"{question.target}: no such file or folder, and not namespace/name[@version]", code="CLI-USAGE"
+        ) from error
+    registry = session.registry(question.registry, namespace=str(ref.namespace))
+    source = session.verified_registry(registry, root=question.root, freshness=question.freshness)
+    fetched = source.fetch(ref, tier=_tier(question.tier))
+    package = fetched.package
+    return _judgement(
+        package.manifest, package.signature, sha256=str(fetched.listed.sha256), at=session.at, reporting=False
+    )

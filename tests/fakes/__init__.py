@@ -1,0 +1,1 @@
+"""Real implementations of our protocols, for tests."""
