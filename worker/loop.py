@@ -1,0 +1,146 @@
+"""The loop of a worker: claim, run, finish; until told to stop, or until nothing is left.
+
+Rules:
+    * One job at a time in one process; more throughput is more processes.
+    * While a job runs, a heartbeat extends its lease.
+    * An error of a handler puts the job back; only a handler decides that something is refused for good.
+    * SIGTERM and SIGINT let the current job finish. SIGKILL needs no help: every job can be run again.
+
+Example::
+
+    with JobQueue(connect, worker="vet") as queue:
+        run(queue, {"vet": vet_submission}, once=True, stop=StopSignal())
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from types import FrameType
+
+from pki.errors import ToolkitError
+from worker.queue import MAX_ATTEMPTS, Job, JobQueue
+
+IDLE_SECONDS = 1.0
+"""How long to wait for a notification before looking at the clock and the stop signal again."""
+
+_log = logging.getLogger("worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handler:
+    """What to do with one kind of job.
+
+    Attributes:
+        run: Does it; returns when the job is due again by itself, or ``None``.
+        stuck: Called after the last attempt failed, with the error's code and message.
+    """
+
+    run: Callable[[Job], datetime | None]
+    stuck: Callable[[Job, str, str], None] | None = None
+
+
+class StopSignal:
+    """Turns SIGTERM and SIGINT into a flag."""
+
+    def __init__(self) -> None:
+        """Not stopped yet."""
+        self._event = threading.Event()
+
+    def install(self) -> None:
+        """Listen to the process's signals; main thread only."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def set(self) -> None:
+        """Stop after the current job."""
+        self._event.set()
+
+    def is_set(self) -> bool:
+        """Tell whether to stop."""
+        return self._event.is_set()
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        _log.info("signal %d: stopping after the current job", number)
+        self._event.set()
+
+
+def run(queue: JobQueue, handlers: Mapping[str, Handler], *, once: bool, stop: StopSignal) -> int:
+    """Run jobs.
+
+    Args:
+        queue: An entered queue.
+        handlers: What to do, by kind of job.
+        once: Stop when nothing is due and nobody else is at work; else go on until ``stop``.
+        stop: The flag.
+
+    Returns:
+        How many attempts failed.
+    """
+    failed = 0
+    while not stop.is_set():
+        job = queue.claim()
+        if job is not None:
+            failed += not _run_job(queue, handlers, job)
+        elif once and not queue.leased():
+            break
+        else:
+            # Somebody else's lease ends without a notification when that process has died.
+            queue.wait(min(IDLE_SECONDS, queue.lease.total_seconds() / 4) if once else IDLE_SECONDS)
+    return failed
+
+
+def _run_job(queue: JobQueue, handlers: Mapping[str, Handler], job: Job) -> bool:
+    handler = handlers.get(job.kind)
+    try:
+        if handler is None:
+            raise ToolkitError(f"job {job} - expected one of {', '.join(sorted(handlers))}", code="WRK-JOB")
+        with _heartbeat(queue, job):
+            again_at = handler.run(job)
+        queue.finish(job, again_at=again_at)
+    except ToolkitError as error:
+        _failed(queue, handler, job, error.code, error.message)
+    except Exception as error:  # noqa: BLE001 - the edge of the process: whatever a handler meets, the job is put back
+        _log.exception("%s: unexpected error", job)
+        _failed(queue, handler, job, "WRK-INTERNAL", f"unexpected {type(error).__name__}")
+    else:
+        _log.info("%s: done", job)
+        return True
+    return False
+
+
+def _failed(queue: JobQueue, handler: Handler | None, job: Job, code: str, message: str) -> None:
+    _log.warning("%s: attempt %d failed: %s: %s", job, job.attempts, code, message)
+    if code == "WRK-LEASE":
+        return
+    if handler is not None and handler.stuck is not None and job.attempts >= MAX_ATTEMPTS:
+        handler.stuck(job, code, message)
+        queue.finish(job, again_at=None)
+        return
+    queue.fail(job, f"{code}: {message}")
+
+
+@contextmanager
+def _heartbeat(queue: JobQueue, job: Job) -> Iterator[None]:
+    """Extend the lease every third of it while the body runs."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(queue.lease.total_seconds() / 3):
+            try:
+                queue.heartbeat(job)
+            except Exception as error:  # noqa: BLE001 - a missed beat is not fatal: the fence guards every commit
+                _log.warning("%s: heartbeat missed: %s", job, error)
+
+    thread = threading.Thread(target=beat, name=f"heartbeat-{job.id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

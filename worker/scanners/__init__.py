@@ -1,0 +1,1 @@
+"""Scanners that are not ours, each behind one narrow door that fails closed."""
