@@ -1,7 +1,8 @@
 """Putting a signature on a to-be-signed structure: ``SEQUENCE { tbs, AlgorithmIdentifier, BIT STRING }``.
 
 Certificates and CRLs share this outer shape (RFC 5280 4.1 and 5.1). A draft is built and signed with a throw-away key
-and linted; then exactly the linted ``tbs`` bytes are signed with the real key, wherever it lives, and put together here.
+and linted; then exactly the linted ``tbs`` bytes are signed with the real key, wherever it lives, and put together
+here.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pki.keys import PrivateKey, algorithm_identifier, key_spec, sign_message
 
 _SEQUENCE = 0x30
 _BIT_STRING = 0x03
+_INTEGER = 0x02
 _SHORT_FORM = 0x80
 
 
@@ -20,9 +22,17 @@ def sign_structure(tbs: bytes, key: PrivateKey) -> bytes:
         PolicyError: a kind of key we do not use (KEY-WEAK).
         DeviceError: the token failed (HSM-*).
     """
-    signature = sign_message(key, tbs)
-    identifier = algorithm_identifier(key_spec(key.public_key()))
+    return assemble(tbs, algorithm_identifier(key_spec(key.public_key())), sign_message(key, tbs))
+
+
+def assemble(tbs: bytes, identifier: bytes, signature: bytes) -> bytes:
+    """Return ``SEQUENCE { tbs, identifier, BIT STRING signature }`` in DER."""
     return _encode(_SEQUENCE, tbs + identifier + _encode(_BIT_STRING, b"\x00" + signature))
+
+
+def encode_integer(value: int) -> bytes:
+    """Return a non-negative INTEGER in DER."""
+    return _encode(_INTEGER, value.to_bytes(value.bit_length() // 8 + 1))
 
 
 def _encode(tag: int, content: bytes) -> bytes:

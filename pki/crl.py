@@ -37,6 +37,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.addresses import CrlAddress
 from pki.assembly import sign_structure
+from pki.certificate_profile import ISSUER_KEY
 from pki.crl_entries import (
     BENIGN_REASONS,
     COMPROMISE_REASONS,
@@ -61,7 +62,6 @@ from pki.errors import PolicyError, TrustError
 from pki.instants import whole_second
 from pki.keys import PrivateKey, generate_key, hash_for, key_identifier, require_public_key, verify_message
 from pki.lint import require_issuer_key
-from pki.profiles import ISSUER_KEY
 from pki.shards import shard_of, shard_url
 
 

@@ -103,7 +103,8 @@ def read_entry(revoked: x509.RevokedCertificate) -> RevokedEntry:
     """Return an entry of a parsed CRL.
 
     Raises:
-        MalformedError: it has an extension that is malformed, critical, or not reasonCode or invalidityDate (CRL-ENTRY).
+        MalformedError: it has an extension that is malformed, critical, or neither reasonCode nor invalidityDate
+            (CRL-ENTRY).
     """
     reason: Reason | None = None
     invalidity_date: datetime | None = None

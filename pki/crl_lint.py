@@ -12,10 +12,10 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from pki.addresses import parse_crl_url
+from pki.certificate_profile import ISSUER_KEY
 from pki.crl_entries import RevokedEntry, read_entry
 from pki.errors import MalformedError, PolicyError, ToolkitError, TrustError
 from pki.keys import key_identifier, require_public_key, signature_oid, verify_message
-from pki.profiles import ISSUER_KEY
 
 # Intermediates whose key is online reissue every hour; two days survive a weekend's outage.
 ONLINE_LIFETIME = timedelta(hours=48)
@@ -180,8 +180,23 @@ def _check_extensions(crl: x509.CertificateRevocationList, issuer_cert: x509.Cer
             f" {[str(extension.value) for extension in crl.extensions]}"[:400],
             code="CRL-SCOPE",
         )
+    if isinstance(scope, CaOnly) != _issues_cas(issuer_cert):
+        raise PolicyError(
+            f"CRL scope - expected CA certificates of a root, one shard of an intermediate - got {scope}",
+            code="CRL-SCOPE",
+        )
     if isinstance(scope, UserShard) and parse_crl_url(scope.url)[1].issuer_ski != ski.hex():
         raise PolicyError(f"CRL scope - expected an address of issuer {ski.hex()} - got {scope.url}", code="CRL-SCOPE")
+
+
+def _issues_cas(issuer_cert: x509.Certificate) -> bool:
+    try:
+        basic = issuer_cert.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+        basic = None
+    if basic is None or not basic.ca:
+        raise PolicyError(f"CRL issuer - expected a CA - got {issuer_cert.subject}", code="CRL-ISSUER")
+    return basic.path_length != 0
 
 
 def _check_lifetime(crl: x509.CertificateRevocationList, issuer_cert: x509.Certificate) -> None:
@@ -192,7 +207,8 @@ def _check_lifetime(crl: x509.CertificateRevocationList, issuer_cert: x509.Certi
         )
     if this_update < issuer_cert.not_valid_before_utc:
         raise PolicyError(
-            f"thisUpdate - expected at least the issuer's notBefore {issuer_cert.not_valid_before_utc} - got {this_update}",
+            f"thisUpdate - expected at least notBefore {issuer_cert.not_valid_before_utc} of the issuer"
+            f" - got {this_update}",
             code="CRL-TIME",
         )
 
@@ -229,7 +245,8 @@ def _check_stricter(entries: dict[int, RevokedEntry], previous: dict[int, Revoke
         new = entries.get(serial)
         if new is None or new.is_milder_than(old):
             raise PolicyError(
-                f"CRL entry {serial:x} - expected {_describe(old)} or stricter - got {_describe(new) if new else 'none'}",
+                f"CRL entry {serial:x} - expected {_describe(old)} or stricter"
+                f" - got {_describe(new) if new else 'none'}",
                 code="CRL-MILDER",
             )
 

@@ -6,7 +6,8 @@ Left to others: fingerprints as words (the ceremony's), colours and languages.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -96,36 +97,29 @@ def _extension_lines(extensions: x509.Extensions) -> Iterator[str]:
         yield f"{name}{critical}: {_describe_value(extension.value)}"
 
 
-def _describe_value(value: ExtensionType) -> str:  # noqa: PLR0911 - one line for each extension we know
-    match value:
-        case x509.BasicConstraints(ca=ca, path_length=length):
-            return ("CA" if ca else "not a CA") + ("" if length is None else f", path length {length}")
-        case x509.KeyUsage():
-            return ", ".join(name for attribute, name in _USAGES.items() if getattr(value, attribute))
-        case x509.ExtendedKeyUsage():
-            return ", ".join(_PURPOSES.get(oid.dotted_string, oid.dotted_string) for oid in value)
-        case x509.SubjectKeyIdentifier(digest=digest):
-            return digest.hex()
-        case x509.AuthorityKeyIdentifier(key_identifier=identifier):
-            return identifier.hex() if identifier else "none"
-        case x509.SubjectAlternativeName():
-            return ", ".join(map(_describe_name, value))
-        case x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=excluded):
-            inside = ", ".join(map(_describe_name, permitted or ())) or "nothing"
-            outside = ", ".join(map(_describe_name, excluded or ())) or "nothing"
-            return f"permitted {inside}; excluded {outside}"
-        case x509.CRLDistributionPoints():
-            return ", ".join(_describe_name(name) for point in value for name in point.full_name or ())
-        case x509.AuthorityInformationAccess():
-            return ", ".join(_describe_name(access.access_location) for access in value)
-        case x509.CRLNumber(crl_number=number):
-            return str(number)
-        case x509.IssuingDistributionPoint():
-            return _describe_scope(value)
-        case x509.UnrecognizedExtension(value=data):
-            return data.hex()
-        case _:
-            return str(value)
+def _describe_value(value: ExtensionType) -> str:
+    describe = _DESCRIBERS.get(type(value))
+    return str(value) if describe is None else describe(value)
+
+
+def _describe_basic(value: x509.BasicConstraints) -> str:
+    return ("CA" if value.ca else "not a CA") + (
+        "" if value.path_length is None else f", path length {value.path_length}"
+    )
+
+
+def _describe_usage(value: x509.KeyUsage) -> str:
+    return ", ".join(name for attribute, name in _USAGES.items() if getattr(value, attribute))
+
+
+def _describe_constraints(value: x509.NameConstraints) -> str:
+    inside = ", ".join(map(_describe_name, value.permitted_subtrees or ())) or "nothing"
+    outside = ", ".join(map(_describe_name, value.excluded_subtrees or ())) or "nothing"
+    return f"permitted {inside}; excluded {outside}"
+
+
+def _describe_authority(value: x509.AuthorityKeyIdentifier) -> str:
+    return value.key_identifier.hex() if value.key_identifier else "none"
 
 
 def _describe_scope(point: x509.IssuingDistributionPoint) -> str:
@@ -144,3 +138,20 @@ def _describe_name(name: x509.GeneralName) -> str:
             return f"IP {address}"
         case _:
             return f"{type(name).__name__} {name.value}"
+
+
+# One line for each extension that occurs here; others are shown as the library does.
+_DESCRIBERS: dict[type[ExtensionType], Callable[[Any], str]] = {
+    x509.BasicConstraints: _describe_basic,
+    x509.KeyUsage: _describe_usage,
+    x509.ExtendedKeyUsage: lambda value: ", ".join(_PURPOSES.get(o.dotted_string, o.dotted_string) for o in value),
+    x509.SubjectKeyIdentifier: lambda value: value.digest.hex(),
+    x509.AuthorityKeyIdentifier: _describe_authority,
+    x509.SubjectAlternativeName: lambda value: ", ".join(map(_describe_name, value)),
+    x509.NameConstraints: _describe_constraints,
+    x509.CRLDistributionPoints: lambda value: ", ".join(_describe_name(n) for p in value for n in p.full_name or ()),
+    x509.AuthorityInformationAccess: lambda value: ", ".join(_describe_name(d.access_location) for d in value),
+    x509.CRLNumber: lambda value: str(value.crl_number),
+    x509.IssuingDistributionPoint: _describe_scope,
+    x509.UnrecognizedExtension: lambda value: value.value.hex(),
+}

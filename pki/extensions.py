@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 
 from pki.addresses import parse_ca_url, parse_crl_url
+from pki.certificate_profile import AlternativeName, CertificateProfile
 from pki.errors import MalformedError, PolicyError
 from pki.findings import Finding
 from pki.keys import PublicKey, key_identifier, require_public_key
@@ -29,7 +30,6 @@ from pki.names import (
     parse_permitted_hosts,
     permitted_hosts,
 )
-from pki.profiles import AlternativeName, CertificateProfile
 
 # What no leaf below an intermediate may be named: any DNS name and any address. (RFC 822 names cannot be excluded
 # with this library; a leaf's profile leaves them no place.)

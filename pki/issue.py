@@ -5,7 +5,8 @@ halves are public because a ceremony shows a draft to people, and asks other lin
 
 Rules:
     * Nothing is taken from a request but its public key.
-    * notBefore is ``at`` cut to the second; for a single-use leaf a minute earlier. notAfter never exceeds the issuer's.
+    * notBefore is ``at`` cut to the second; for a single-use leaf a minute earlier. notAfter is never behind
+      the issuer's.
     * The issuer's certificate must have the profile that may issue this kind.
     * Serials are 128 bits from the operating system's generator.
 

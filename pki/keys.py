@@ -55,7 +55,7 @@ class KeySpec(StrEnum):
 class _Algorithm:
     curve: type[ec.EllipticCurve] | None
     bits: int
-    hash: type[hashes.HashAlgorithm]
+    hash: type[hashes.SHA256 | hashes.SHA384]
     oid: x509.ObjectIdentifier
     identifier: bytes
 
@@ -107,7 +107,7 @@ def key_spec(public_key: object) -> KeySpec:
     )
 
 
-def hash_for(spec: KeySpec) -> hashes.HashAlgorithm:
+def hash_for(spec: KeySpec) -> hashes.SHA256 | hashes.SHA384:
     """Return the one hash that goes with a kind of key."""
     return _ALGORITHMS[spec].hash()
 

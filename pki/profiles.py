@@ -26,87 +26,43 @@ Example::
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import timedelta
-from enum import StrEnum
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from pki.assembly import assemble, encode_integer
+from pki.certificate_profile import (
+    DAY,
+    INTERMEDIATE_LIFETIME,
+    ISSUER_KEY,
+    LISTING_LEAF_LIFETIME,
+    MAX_SERIAL,
+    MIN_SERIAL,
+    ORGANISATION_LEAF_LIFETIME,
+    ROOT_LIFETIME,
+    SECOND,
+    SINGLE_USE_BACKDATE,
+    SINGLE_USE_LEAF_LIFETIME,
+    TSA_KEY_USE,
+    AlternativeName,
+    CertificateProfile,
+)
 from pki.errors import MalformedError, PolicyError
+from pki.extensions import check_extensions
 from pki.findings import Finding
-from pki.keys import KeySpec, key_spec, signature_oid
+from pki.keys import KeySpec, algorithm_identifier, key_spec, signature_oid
 from pki.names import IntermediateRole
 from pki.subjects import Subject, read_subject
 
-DAY = timedelta(days=1)
-SECOND = timedelta(seconds=1)
-# 20 years with their five leap days; 6 years with one. Both end a second early (RFC 5280 4.1.2.5 includes notAfter).
-ROOT_LIFETIME = 7305 * DAY
-INTERMEDIATE_LIFETIME = 2191 * DAY
-# CA/Browser Forum Code Signing BR 6.3.2 allows 460 days; 397 is what TLS taught everybody to automate.
-ORGANISATION_LEAF_LIFETIME = 397 * DAY
-LISTING_LEAF_LIFETIME = 180 * DAY
-# One signature is made with it, seconds after issue.
-SINGLE_USE_LEAF_LIFETIME = timedelta(minutes=15)
-SINGLE_USE_BACKDATE = timedelta(seconds=60)
-# Code Signing BR 6.3.2: a timestamp key is used at most 15 months; the certificate lives on to verify.
-TSA_KEY_USE = 457 * DAY
+# What cryptography raises on values it cannot read; each is a finding, never a pass.
+_UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
-MIN_SERIAL = 2**64
-MAX_SERIAL = 2**128 - 1
-
-
-class AlternativeName(StrEnum):
-    """Which URI stands in subjectAltName."""
-
-    NONE = "none"
-    ORGANISATION = "https://NAMESPACE.orgs.D/"
-    USER = "https://NAMESPACE.users.D/"
-    LISTING = "https://index.D/"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateProfile:
-    """What one kind of certificate looks like.
-
-    Attributes:
-        name: What people call it.
-        is_ca: Whether it signs certificates and CRLs, or messages.
-        path_length: pathLenConstraint, or ``None``.
-        extended_key_usage: The one purpose, or ``None`` for the root, which has no such extension.
-        extended_key_usage_critical: Criticality of extKeyUsage (RFC 3161 2.3 demands it of a TSA).
-        keys: Kinds of key that may be certified.
-        subject: Attributes of the subject, in order.
-        lifetime: Longest lifetime in whole days, or the only one where ``lifetime_exact``.
-        lifetime_exact: Whether ``lifetime`` is the only one; then notAfter is notBefore + lifetime.
-        role: Which intermediate this is, or ``None``.
-        issuer_role: Which intermediate issues it; ``None`` where the root does.
-        alternative_name: Which URI it carries.
-        is_root: Whether it is self-signed and therefore carries no address.
-        sharded: Whether its CRL distribution point may name another shard than 0.
-    """
-
-    name: str
-    is_ca: bool = False
-    path_length: int | None = None
-    extended_key_usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.CODE_SIGNING
-    extended_key_usage_critical: bool = False
-    keys: frozenset[KeySpec] = field(default=frozenset({KeySpec.P256}))
-    subject: tuple[str, ...] = ("country", "organization", "common_name")
-    lifetime: timedelta
-    lifetime_exact: bool = False
-    role: IntermediateRole | None = None
-    issuer_role: IntermediateRole | None = None
-    alternative_name: AlternativeName = AlternativeName.NONE
-    is_root: bool = False
-    sharded: bool = False
-
+# [0] EXPLICIT INTEGER 2.
+_VERSION_3 = bytes.fromhex("a003020102")
 
 _CA_KEYS = frozenset({KeySpec.P384})
-ISSUER_KEY = KeySpec.P384
-"""The kind of key every issuer has; its pairing decides the signature algorithm of all certificates and CRLs."""
-
 ROOT = CertificateProfile(
     name="root",
     is_ca=True,
@@ -148,6 +104,7 @@ ORGANISATION_LEAF = CertificateProfile(
     issuer_role=IntermediateRole.PUBLISHER,
     alternative_name=AlternativeName.ORGANISATION,
     sharded=True,
+    names_organisation=True,
 )
 SINGLE_USE_LEAF = CertificateProfile(
     name="single-use leaf",
@@ -197,15 +154,16 @@ def check_profile(
         domain: The trust domain its names must lie in; ``None`` accepts any.
         issuer: Its issuer, to compare name, key identifier and validity with; for a root the root itself.
     """
-    # Imported here because the two modules speak about the same type.
-    from pki.extensions import check_extensions
-
-    return (
-        *_check_fields(certificate, profile),
-        *_check_subject(certificate, profile),
-        *check_extensions(certificate, profile, domain=domain),
-        *(check_link(certificate, issuer) if issuer is not None else ()),
-    )
+    try:
+        return (
+            *_check_fields(certificate, profile),
+            *_check_lifetime(certificate, profile),
+            *_check_subject(certificate, profile),
+            *check_extensions(certificate, profile, domain=domain),
+            *(check_link(certificate, issuer) if issuer is not None else ()),
+        )
+    except _UNREADABLE as error:
+        return (_finding("certificate", "a readable one", str(error)),)
 
 
 def check_link(certificate: x509.Certificate, issuer: x509.Certificate) -> Iterator[Finding]:
@@ -224,6 +182,8 @@ def check_link(certificate: x509.Certificate, issuer: x509.Certificate) -> Itera
         return
     if wanted != found:
         yield _finding("extensions.authorityKeyIdentifier", wanted.hex(), (found or b"").hex())
+    if certificate != issuer and certificate.public_key() == issuer.public_key():
+        yield _finding("subjectPublicKeyInfo", "a key of its own", "the issuer's")
 
 
 def _check_fields(certificate: x509.Certificate, profile: CertificateProfile) -> Iterator[Finding]:
@@ -233,14 +193,25 @@ def _check_fields(certificate: x509.Certificate, profile: CertificateProfile) ->
         yield _finding("serialNumber", "64 to 128 bits", f"{certificate.serial_number.bit_length()} bits")
     if certificate.signature_algorithm_oid != signature_oid(ISSUER_KEY):
         yield _finding("signatureAlgorithm", "ecdsa-with-SHA384", certificate.signature_algorithm_oid.dotted_string)
+    elif not _is_plainly_encoded(certificate):
+        yield _finding("signatureAlgorithm", "the same without parameters, inside and outside", "another encoding")
     try:
         spec = key_spec(certificate.public_key())
-    except (PolicyError, ValueError) as error:
-        yield _finding("subjectPublicKeyInfo", ", ".join(sorted(profile.keys)), str(error))
+    except PolicyError as error:
+        yield _finding("subjectPublicKeyInfo", ", ".join(sorted(profile.keys)), error.message)
     else:
         if spec not in profile.keys:
             yield _finding("subjectPublicKeyInfo", ", ".join(sorted(profile.keys)), spec)
-    yield from _check_lifetime(certificate, profile)
+
+
+def _is_plainly_encoded(certificate: x509.Certificate) -> bool:
+    # The outer AlgorithmIdentifier is not signed: parameters added there would make a second valid certificate.
+    identifier = algorithm_identifier(ISSUER_KEY)
+    tbs = certificate.tbs_certificate_bytes
+    start = _VERSION_3 + encode_integer(certificate.serial_number) + identifier
+    # RFC 5280 4.1: TBSCertificate opens with version, serialNumber, signature; its own header is 2 to 4 bytes.
+    inside = any(tbs.startswith(start, header) for header in (2, 3, 4))
+    return inside and certificate.public_bytes(Encoding.DER) == assemble(tbs, identifier, certificate.signature)
 
 
 def _check_lifetime(certificate: x509.Certificate, profile: CertificateProfile) -> Iterator[Finding]:
@@ -260,7 +231,7 @@ def _check_subject(certificate: x509.Certificate, profile: CertificateProfile) -
         return
     if subject.attributes() != profile.subject:
         yield _finding("subject", ", ".join(profile.subject), ", ".join(subject.attributes()))
-    if profile is ORGANISATION_LEAF and subject.common_name != subject.organization:
+    if profile.names_organisation and subject.common_name != subject.organization:
         yield _finding("subject.commonName", f"the organisation {subject.organization!r}", repr(subject.common_name))
     if profile.is_root and certificate.issuer.public_bytes() != certificate.subject.public_bytes():
         yield _finding("issuer", "the subject", certificate.issuer.rfc4514_string())
@@ -271,14 +242,21 @@ def _finding(where: str, expected: str, got: str) -> Finding:
 
 
 __all__ = [
+    "DAY",
     "INTERMEDIATE_PROFILES",
+    "ISSUER_KEY",
     "LISTING_LEAF",
+    "MAX_SERIAL",
+    "MIN_SERIAL",
     "ORGANISATION_LEAF",
     "PUBLISHER_INTERMEDIATE",
     "REGISTRY_INTERMEDIATE",
     "ROOT",
+    "SECOND",
+    "SINGLE_USE_BACKDATE",
     "SINGLE_USE_LEAF",
     "TIMESTAMP_INTERMEDIATE",
+    "TSA_KEY_USE",
     "TSA_LEAF",
     "AlternativeName",
     "CertificateProfile",

@@ -183,7 +183,7 @@ def parse_bundle(data: bytes) -> TrustBundle:
     except (ValueError, RecursionError) as error:
         raise _malformed("document", "a JSON object", "something else") from error
     fields = _fields(document, _KEYS, "document")
-    if fields["schema"] is not BUNDLE_SCHEMA and fields["schema"] != BUNDLE_SCHEMA:
+    if fields["schema"] != BUNDLE_SCHEMA:
         raise _malformed("schema", str(BUNDLE_SCHEMA), str(fields["schema"]))
     version = fields["version"]
     if not isinstance(version, int) or isinstance(version, bool):
@@ -258,7 +258,8 @@ def _list(value: object, where: str) -> list[object]:
 
 
 def _text(value: object, where: str) -> str:
-    if not isinstance(value, str):
+    # JSON can spell half a surrogate pair, which is no text.
+    if not isinstance(value, str) or (not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value)):
         raise _malformed(where, "text", type(value).__name__)
     return value
 

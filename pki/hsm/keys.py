@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.utils import NoDigestInfo, Prehashed, encode_dss_signature
@@ -78,7 +78,7 @@ class TokenEcKey(ec.EllipticCurvePrivateKey):
             raise _bad_signature("one that verifies", "one that does not") from error
         return signature
 
-    def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> bytes:
+    def exchange(self, *_: object, **__: object) -> bytes:
         """Refuse: the key signs and nothing else."""
         raise _refused("signing", "key agreement")
 
@@ -86,12 +86,7 @@ class TokenEcKey(ec.EllipticCurvePrivateKey):
         """Refuse: the key stays in its token."""
         raise _refused("signing", "a request for the private key")
 
-    def private_bytes(
-        self,
-        encoding: serialization.Encoding,
-        format: serialization.PrivateFormat,  # noqa: A002 - the name is cryptography's
-        encryption_algorithm: serialization.KeySerializationEncryption,
-    ) -> bytes:
+    def private_bytes(self, *_: object, **__: object) -> bytes:
         """Refuse: the key stays in its token."""
         raise _refused("signing", "a request for the private key")
 
@@ -141,7 +136,7 @@ class TokenRsaKey(rsa.RSAPrivateKey):
             raise _bad_signature("one that verifies", "one that does not") from error
         return signature
 
-    def decrypt(self, ciphertext: bytes, padding: AsymmetricPadding) -> bytes:
+    def decrypt(self, *_: object, **__: object) -> bytes:
         """Refuse: the key signs and nothing else."""
         raise _refused("signing", "decryption")
 
@@ -149,12 +144,7 @@ class TokenRsaKey(rsa.RSAPrivateKey):
         """Refuse: the key stays in its token."""
         raise _refused("signing", "a request for the private key")
 
-    def private_bytes(
-        self,
-        encoding: serialization.Encoding,
-        format: serialization.PrivateFormat,  # noqa: A002 - the name is cryptography's
-        encryption_algorithm: serialization.KeySerializationEncryption,
-    ) -> bytes:
+    def private_bytes(self, *_: object, **__: object) -> bytes:
         """Refuse: the key stays in its token."""
         raise _refused("signing", "a request for the private key")
 

@@ -21,12 +21,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pkcs11
 import pkcs11.exceptions as p11
 from pkcs11.constants import TokenFlag
 
 from pki.errors import DeviceError
+
+if TYPE_CHECKING:
+    # The class itself is compiled; pkcs11.lib is the function that loads a module once.
+    from pkcs11._pkcs11 import lib as Library  # noqa: N812 - a class, whatever its name
 
 Pin = Callable[[], str]
 """Asks for the PIN when it is needed."""
@@ -78,7 +83,7 @@ class Module:
     path: Path
     sha256: str
     pid: int
-    library: pkcs11.lib
+    library: Library
     open_tokens: int = 0
     logins: dict[bytes, _Login] = field(default_factory=dict)
 
@@ -186,7 +191,7 @@ def login(module: Module, token: pkcs11.Token, pin: Pin) -> None:
             flags = token.slot.get_token().flags
             if flags & (TokenFlag.USER_PIN_LOCKED | TokenFlag.USER_PIN_FINAL_TRY):
                 raise DeviceError(
-                    f"login to token {token.label!r} - expected tries left - got a PIN that is locked or on its last try",
+                    f"login to token {token.label!r} - expected tries left - got a PIN locked or on its last try",
                     code="HSM-PIN-LOCKED",
                     hint="log in once with the vendor's tool, or have the security officer set a new PIN",
                 )

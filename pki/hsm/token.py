@@ -221,6 +221,9 @@ class Token:
         if not self._open:
             return
         self._open = False
+        # After a fork the session is the parent's; the child only forgets it.
+        if os.getpid() != self._module.pid:
+            return
         session, self._session = self._session, None
         with device_call("closing the token", self._module.pid):
             self._module.open_tokens -= 1
@@ -252,7 +255,7 @@ class Token:
                     raise
             yield self._session
 
-    def _private(self, session: pkcs11.Session, label: str | None, key_id: bytes | None) -> pkcs11.Object:
+    def _private(self, session: pkcs11.Session, label: str | None, key_id: bytes | None) -> pkcs11.PrivateKey:
         wanted: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.PRIVATE_KEY}
         if label is not None:
             wanted[Attribute.LABEL] = label
@@ -266,7 +269,8 @@ class Token:
             raise DeviceError(
                 f"{name} - expected one - got {len(found)}", code="HSM-DUPLICATE", hint="name the key by its id too"
             )
-        return found[0]
+        private: pkcs11.PrivateKey = found[0]
+        return private
 
 
 def open_token(module_path: Path, *, serial: str | None = None, label: str | None = None, pin: Pin) -> Token:
@@ -284,8 +288,10 @@ def open_token(module_path: Path, *, serial: str | None = None, label: str | Non
     """
     if serial is None and label is None:
         raise ConfigurationError("token - expected a serial number or a label - got neither", code="HSM-URI")
-    module = load_module(Path(module_path))
-    return Token(module, find_token(module, serial=serial, label=label), pin)
+    # In one piece: between loading and counting, nobody may initialise the module afresh.
+    with device_call("opening the token", os.getpid()):
+        module = load_module(Path(module_path))
+        return Token(module, find_token(module, serial=serial, label=label), pin)
 
 
 @contextmanager
