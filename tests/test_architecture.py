@@ -43,12 +43,13 @@ OPENERS = {"tarfile", "zipfile", "shutil.unpack_archive", "shutil.make_archive"}
 """Archive libraries which follow links and take every format; ``skillpkg.archive`` has its own, strict reader."""
 
 ADDRESSES = re.compile(
-    r"[a-z+]+://[^\s'\"<>)]*(/simple\b|pypi|artifactory|nexus|devpi|mirror|files\.pythonhosted)", re.IGNORECASE
+    r"[a-z+]+://(?!\S*\.example/)[^\s'\"<>)]*(/simple\b|pypi|artifactory|nexus|devpi|mirror|files\.pythonhosted)",
+    re.IGNORECASE,
 )
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(work/(main|shared)|root/|tmp/skreg/|home/\w+/|Users/\w+/)")
 
 SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore|pragma:\s*no cover)\b(?P<rest>.*)")
-REASON = re.compile(r"^(:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*|\[[\w,\s-]+\])\s*(#|-|\u2013|\u2014)?\s*\w{2,}.*\s\w+")
+REASON = re.compile(r"^(:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*|\[[\w,\s-]+\])?\s*(#|-|\u2013|\u2014)?\s*\w{2,}.*\s\w+")
 
 
 @cache
