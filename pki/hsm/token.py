@@ -255,7 +255,7 @@ class Token:
                     raise
             yield self._session
 
-    def _private(self, session: pkcs11.Session, label: str | None, key_id: bytes | None) -> pkcs11.PrivateKey:
+    def _private(self, session: pkcs11.Session, label: str | None, key_id: bytes | None) -> pkcs11.SignMixin:
         wanted: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.PRIVATE_KEY}
         if label is not None:
             wanted[Attribute.LABEL] = label
@@ -269,7 +269,7 @@ class Token:
             raise DeviceError(
                 f"{name} - expected one - got {len(found)}", code="HSM-DUPLICATE", hint="name the key by its id too"
             )
-        private: pkcs11.PrivateKey = found[0]
+        private: pkcs11.SignMixin = found[0]
         return private
 
 
