@@ -44,7 +44,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pki.errors import ConflictError, TrustError
+from pki.errors import ConflictError, MalformedError, TrustError
 from skillpkg.files import sync_folder, write_file
 
 STAGING_PREFIX = ".skreg-"
@@ -295,6 +295,9 @@ def _read_back(new: Path, file: WritableFile) -> None:
 def _parent(new: Path, path: str, *, make: bool) -> Iterator[tuple[int, str]]:
     """Open the folder a path lies in, one component at a time, through no link."""
     *folders, name = path.split("/")
+    if {"", ".", ".."} & {*folders, name}:
+        # The package's reader refuses these long before; this is the last door.
+        raise MalformedError(f"path {path!r} leads out of the skill", code="PKG-PATH")
     descriptor = os.open(new, _FOLDER_FLAGS)
     try:
         for component in folders:
