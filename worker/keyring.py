@@ -1,7 +1,8 @@
 """The signing keys of a worker with their certificates, opened once and checked before first use.
 
 Rules:
-    * A key is a ``pkcs11:`` URI (RFC 7512) with ``pin-source``, or a PEM file that nobody but its owner can read.
+    * A key is a ``pkcs11:`` URI (RFC 7512) with ``pin-source``, or a PEM file that nobody but its owner can read. There
+      is nobody to ask for a PIN.
     * Each key must be its certificate's, and each certificate must have its profile.
     * Nothing leaves this module but keys that can sign and certificates.
 
@@ -11,7 +12,7 @@ Left to others: tokens are :mod:`pki.hsm`; what may be signed is each caller's m
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ from pki.profiles import (
 from worker.settings import KeySetting, SignSettings, StampSettings
 
 MAX_FILE = 64 * 1024
-"""Bytes of a key, certificate or PIN file."""
+"""Bytes of a key or certificate file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,13 +144,13 @@ def _open_identity(setting: KeySetting, profile: CertificateProfile, domain: str
 @contextmanager
 def _open_key(where: str) -> Iterator[PrivateKey]:
     if where.startswith("pkcs11:"):
-        from pki.hsm import Pkcs11Uri, open_private_key
+        # Imported here: a worker with key files needs no PKCS#11 library.
+        from pki.hsm.token import open_private_key
 
-        uri = Pkcs11Uri.parse(where)
-        with open_private_key(uri, pin_reader(uri.pin_source)) as key:
+        with open_private_key(where) as key:
             yield key
-        return
-    yield _load_key(Path(where))
+    else:
+        yield _load_key(Path(where))
 
 
 def _load_key(path: Path) -> PrivateKey:
@@ -158,28 +159,6 @@ def _load_key(path: Path) -> PrivateKey:
         return load_private_key(_read_file(path))
     except ToolkitError as error:
         raise ConfigurationError(f"{path.name} - {error.message}", code="WRK-KEY", hint=error.hint) from error
-
-
-def pin_reader(pin_source: str | None) -> Callable[[], str]:
-    """Return a function that reads a PIN from the file of a URI's ``pin-source``.
-
-    Args:
-        pin_source: A path or a ``file:`` URI, or ``None``.
-
-    Raises:
-        ConfigurationError: there is none; workers have nobody to ask (``WRK-PIN``).
-    """
-    if pin_source is None:
-        raise ConfigurationError(
-            "PKCS#11 URI - expected pin-source - got none", code="WRK-PIN", hint="append ?pin-source=file:/PATH"
-        )
-    path = Path(pin_source.removeprefix("file://").removeprefix("file:"))
-
-    def read() -> str:
-        _require_private(path)
-        return _read_file(path).decode("utf-8", "strict").rstrip("\r\n")
-
-    return read
 
 
 def _require_private(path: Path) -> None:

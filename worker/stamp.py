@@ -19,10 +19,10 @@ Rules:
 from __future__ import annotations
 
 import logging
-import socket
+import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -32,9 +32,8 @@ from typing import Any
 
 import psycopg
 
-from pki.errors import ConfigurationError, MalformedError, PolicyError, ToolkitError, TransportError
-from pki.timestamp import parse_query
-from pki.timestamp_issue import issue_timestamp
+from pki.errors import ConfigurationError, MalformedError, ToolkitError, TransportError
+from pki.timestamp_issue import ACCURACY, issue_timestamp
 from worker.keyring import StampKeys
 from worker.timestamps import QUERY_TYPE, REPLY_TYPE
 
@@ -49,8 +48,6 @@ READ_SECONDS = 10.0
 
 MAX_CLOCK_DIFFERENCE = timedelta(seconds=10)
 """Between this machine's clock and the database's; more means that one of them is wrong."""
-
-ACCURACY = timedelta(seconds=1)
 
 SEQUENCE_BITS = 63
 """Width of a PostgreSQL sequence, which forms the low bits of a serial number."""
@@ -106,11 +103,8 @@ class Stamper:
     policy: str
     serials: SerialNumbers
     clock: Callable[[], datetime]
-
-    def __post_init__(self) -> None:
-        """Start without a last time."""
-        self._lock = threading.Lock()
-        self._last = datetime.min.replace(tzinfo=UTC)
+    _last: datetime = field(init=False, default=datetime.min.replace(tzinfo=UTC))
+    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def respond(self, query_der: bytes) -> bytes:
         """Answer a query.
@@ -119,32 +113,30 @@ class Stamper:
             query_der: The TimeStampReq, DER.
 
         Returns:
-            The TimeStampResp, DER.
+            The TimeStampResp, DER: a token, or a rejection of a query that is none of ours.
 
         Raises:
-            MalformedError: it is no query (``TSP-*``).
-            PolicyError: it asks for something else than this authority does (``TSP-*``).
+            PolicyError: the time of the TSA's key is over (``TSP-SIGNER``).
+            DeviceError: the token failed (``HSM-*``).
             TransportError: the database does not answer (``WRK-DATABASE``).
             ConfigurationError: the clocks disagree (``WRK-CLOCK``).
         """
-        query = parse_query(query_der)
         with self._lock:
             number, database_time = self.serials.next()
             at = self._now(database_time)
             return issue_timestamp(
-                query,
+                query_der,
                 key=self.keys.tsa.key,
                 leaf=self.keys.tsa.certificate,
                 intermediate=self.keys.intermediate,
                 policy_oid=self.policy,
                 serial=(int(at.timestamp()) << SEQUENCE_BITS) | number,
                 at=at,
-                accuracy=ACCURACY,
             )
 
     def _now(self, database_time: datetime) -> datetime:
         at = self.clock()
-        if abs(at - database_time) > MAX_CLOCK_DIFFERENCE or at < self._last - ACCURACY:
+        if abs(at - database_time) > MAX_CLOCK_DIFFERENCE or at + ACCURACY < self._last:
             raise ConfigurationError(
                 f"clock - expected within {MAX_CLOCK_DIFFERENCE.seconds} s of the database's and not going back"
                 f" - got {at:%H:%M:%S}, database {database_time:%H:%M:%S}",
@@ -201,7 +193,10 @@ class StampServer(ThreadingMixIn, HTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as socketserver has it
         """Log what a handler did not expect; nothing of it is shown to the client."""
-        _log.exception("request failed")
+        if isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+            _log.info("client went away")
+        else:
+            _log.exception("request failed")
 
 
 class _StampHandler(BaseHTTPRequestHandler):
@@ -221,8 +216,8 @@ class _StampHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         try:
             response = self.server.stamper.respond(self._read_query())
-        except (MalformedError, PolicyError) as error:
-            _log.info("query refused: %s", error)
+        except MalformedError as error:
+            _log.info("request refused: %s", error)
             self._reply(HTTPStatus.BAD_REQUEST, "text/plain", f"{error}\n".encode())
         except ToolkitError as error:
             _log.error("no time-stamp: %s", error)  # noqa: TRY400 - a trace says nothing more than the error
@@ -242,7 +237,7 @@ class _StampHandler(BaseHTTPRequestHandler):
             )
         try:
             query = self.rfile.read(int(length))
-        except (TimeoutError, socket.error) as error:
+        except OSError as error:
             raise MalformedError("request - expected all of its bytes in time", code="WRK-HTTP") from error
         if len(query) != int(length):
             raise MalformedError("request - expected all of its bytes - got fewer", code="WRK-HTTP")

@@ -42,9 +42,10 @@ def request_token(url: str, message: bytes) -> bytes:
     Raises:
         TransportError: no answer, or none of this protocol (``WRK-STAMP``).
         MalformedError: the reply is not well formed (``TSP-*``).
+        PolicyError: the authority refuses (``TSP-REJECTED``).
         TrustError: the reply is not the answer to this query (``TSP-*``).
     """
-    query = build_query(message, secrets.randbits(NONCE_BITS) | 1)
+    query = build_query(message, nonce=secrets.randbits(NONCE_BITS) | 1)
     return parse_response(_post(url, query), query)
 
 
