@@ -1,0 +1,324 @@
+-- The registry's tables, and who may do what with them.
+--
+-- Five roles, one for each kind of process and one for the operator. Grants are the second wall behind the code: a web
+-- process that was taken over can neither approve nor judge, and what was submitted cannot be changed by anybody.
+--
+-- Written for PostgreSQL 15 and later, without extensions.
+
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY['skreg_web', 'skreg_vet', 'skreg_sign', 'skreg_stamp', 'skreg_operator'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+            EXECUTE format('CREATE ROLE %I LOGIN', wanted);
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- Who may publish what -------------------------------------------------------------------------------------------------
+
+CREATE TABLE namespaces (
+    namespace text PRIMARY KEY CHECK (namespace ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND length(namespace) BETWEEN 2 AND 39),
+    tier text NOT NULL CHECK (tier IN ('organisation', 'registry')),
+    account_id text NOT NULL,
+    organisation text,
+    country text,
+    organisation_since timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CHECK ((tier = 'organisation') = (organisation IS NOT NULL AND country IS NOT NULL))
+);
+
+CREATE TABLE tokens (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    sha256 bytea NOT NULL UNIQUE CHECK (length(sha256) = 32),
+    account_id text NOT NULL,
+    namespace text REFERENCES namespaces,
+    actions text[] NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    revoked_at timestamptz
+);
+
+-- What was submitted, and what became of it ----------------------------------------------------------------------------
+
+CREATE TABLE submissions (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    namespace text NOT NULL REFERENCES namespaces,
+    name text NOT NULL,
+    version text NOT NULL,
+    tier text NOT NULL CHECK (tier IN ('organisation', 'registry')),
+    account_id text NOT NULL,
+    statement bytea NOT NULL,
+    statement_sha256 text NOT NULL CHECK (statement_sha256 ~ '^[0-9a-f]{64}$'),
+    archive_sha256 text NOT NULL CHECK (archive_sha256 ~ '^[0-9a-f]{64}$'),
+    publisher_cms bytea,
+    idempotency_key text,
+    state text NOT NULL DEFAULT 'received',
+    resume_state text,
+    error_code text,
+    error_message text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK ((tier = 'organisation') = (publisher_cms IS NOT NULL))
+);
+
+-- A version is claimed by one live submission; rejection frees it.
+CREATE UNIQUE INDEX submissions_live ON submissions (namespace, name, version) WHERE state <> 'rejected';
+CREATE UNIQUE INDEX submissions_idempotency ON submissions (account_id, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
+
+-- Apart from the row, so that `sign` can be kept from ever seeing an archive.
+CREATE TABLE submission_archives (
+    submission_id uuid PRIMARY KEY REFERENCES submissions,
+    archive bytea NOT NULL
+);
+
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'what was submitted cannot be changed' USING ERRCODE = 'restrict_violation';
+END
+$$;
+
+CREATE TRIGGER submissions_immutable
+    BEFORE UPDATE OF id, namespace, name, version, tier, account_id, statement, statement_sha256, archive_sha256,
+        publisher_cms, idempotency_key, created_at
+    ON submissions FOR EACH ROW
+    WHEN ((OLD.id, OLD.namespace, OLD.name, OLD.version, OLD.tier, OLD.account_id, OLD.statement, OLD.statement_sha256,
+           OLD.archive_sha256, OLD.publisher_cms, OLD.idempotency_key, OLD.created_at)
+          IS DISTINCT FROM
+          (NEW.id, NEW.namespace, NEW.name, NEW.version, NEW.tier, NEW.account_id, NEW.statement, NEW.statement_sha256,
+           NEW.archive_sha256, NEW.publisher_cms, NEW.idempotency_key, NEW.created_at))
+    EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER submission_archives_immutable
+    BEFORE UPDATE ON submission_archives FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TABLE verdicts (
+    submission_id uuid PRIMARY KEY REFERENCES submissions,
+    outcome text NOT NULL CHECK (outcome IN ('passed', 'rejected')),
+    rules text NOT NULL,
+    engines text[] NOT NULL,
+    made_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE findings (
+    submission_id uuid NOT NULL REFERENCES submissions,
+    position integer NOT NULL,
+    rule text NOT NULL,
+    path text,
+    line integer,
+    severity text NOT NULL,
+    message text NOT NULL,
+    remedy text NOT NULL,
+    PRIMARY KEY (submission_id, position)
+);
+
+-- Certificates, signatures, seals, versions ----------------------------------------------------------------------------
+
+CREATE TABLE certificates (
+    issuer_ski text NOT NULL,
+    serial text NOT NULL CHECK (serial ~ '^[1-9a-f][0-9a-f]*$'),
+    shard integer NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('organisation', 'single-use')),
+    der bytea NOT NULL,
+    namespace text NOT NULL REFERENCES namespaces,
+    account_id text NOT NULL,
+    not_before timestamptz NOT NULL,
+    not_after timestamptz NOT NULL,
+    revoked_since timestamptz,
+    reason text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (issuer_ski, serial),
+    CHECK ((revoked_since IS NULL) = (reason IS NULL))
+);
+CREATE INDEX certificates_revoked ON certificates (issuer_ski, shard) WHERE revoked_since IS NOT NULL;
+
+CREATE TABLE certificate_requests (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    namespace text NOT NULL REFERENCES namespaces,
+    account_id text NOT NULL,
+    csr bytea NOT NULL,
+    state text NOT NULL DEFAULT 'requested' CHECK (state IN ('requested', 'issued', 'refused')),
+    error_code text,
+    error_message text,
+    issuer_ski text,
+    serial text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (issuer_ski, serial) REFERENCES certificates,
+    CHECK ((state = 'issued') = (serial IS NOT NULL))
+);
+
+-- An officer's order and signature. A row means nothing; the signature does.
+CREATE TABLE approvals (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    action text NOT NULL,
+    object_id text NOT NULL,
+    order_bytes bytea NOT NULL,
+    envelope bytea NOT NULL,
+    state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'done', 'refused')),
+    error_code text,
+    error_message text,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX approvals_object ON approvals (action, object_id);
+
+-- The owner's own wish; needs no officer.
+CREATE TABLE revocation_requests (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    issuer_ski text NOT NULL,
+    serial text NOT NULL,
+    account_id text NOT NULL,
+    reason text NOT NULL,
+    since timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (issuer_ski, serial) REFERENCES certificates
+);
+
+CREATE TABLE signatures (
+    submission_id uuid PRIMARY KEY REFERENCES submissions,
+    issuer_ski text,
+    serial text,
+    cms bytea,
+    gen_time timestamptz,
+    crls bytea,
+    CHECK ((cms IS NULL) = (gen_time IS NULL) AND (cms IS NULL) = (crls IS NULL))
+);
+
+CREATE TABLE seals (
+    submission_id uuid PRIMARY KEY REFERENCES submissions,
+    sha256 text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+    size bigint NOT NULL
+);
+
+CREATE TABLE versions (
+    namespace text NOT NULL REFERENCES namespaces,
+    name text NOT NULL,
+    version text NOT NULL,
+    submission_id uuid NOT NULL UNIQUE REFERENCES submissions,
+    sha256 text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+    size bigint NOT NULL,
+    status text NOT NULL DEFAULT 'live' CHECK (status IN ('live', 'yanked', 'blocked')),
+    status_changed_at timestamptz NOT NULL DEFAULT now(),
+    published_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (namespace, name, version)
+);
+
+CREATE FUNCTION guard_version() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (OLD.namespace, OLD.name, OLD.version, OLD.submission_id, OLD.sha256, OLD.size, OLD.published_at)
+       IS DISTINCT FROM
+       (NEW.namespace, NEW.name, NEW.version, NEW.submission_id, NEW.sha256, NEW.size, NEW.published_at) THEN
+        RAISE EXCEPTION 'a published version cannot be changed' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF OLD.status = 'blocked' AND NEW.status <> 'blocked' THEN
+        RAISE EXCEPTION 'a blocked version stays blocked' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF NEW.status = 'blocked' AND OLD.status <> 'blocked' AND current_user = 'skreg_web' THEN
+        RAISE EXCEPTION 'the web process cannot block' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    NEW.status_changed_at := CASE WHEN NEW.status = OLD.status THEN OLD.status_changed_at ELSE now() END;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER versions_guard BEFORE UPDATE ON versions FOR EACH ROW EXECUTE FUNCTION guard_version();
+
+-- Signed lists ---------------------------------------------------------------------------------------------------------
+
+CREATE TABLE crls (
+    issuer_ski text NOT NULL,
+    shard integer NOT NULL,
+    number bigint NOT NULL DEFAULT 0,
+    changed_number bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (issuer_ski, shard)
+);
+
+CREATE TABLE crl_history (
+    issuer_ski text NOT NULL,
+    shard integer NOT NULL,
+    number bigint NOT NULL,
+    this_update timestamptz NOT NULL,
+    next_update timestamptz NOT NULL,
+    PRIMARY KEY (issuer_ski, shard, number)
+);
+
+CREATE TABLE listings (
+    namespace text NOT NULL,
+    name text NOT NULL,
+    sequence bigint NOT NULL DEFAULT 0,
+    issued timestamptz,
+    PRIMARY KEY (namespace, name)
+);
+
+CREATE SEQUENCE timestamp_serial AS bigint;
+
+-- The queue ------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE jobs (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    worker text NOT NULL CHECK (worker IN ('vet', 'sign')),
+    kind text NOT NULL,
+    subject text NOT NULL,
+    run_at timestamptz NOT NULL DEFAULT now(),
+    wanted bigint NOT NULL DEFAULT 1,
+    attempts integer NOT NULL DEFAULT 0,
+    fence bigint NOT NULL DEFAULT 0,
+    leased_until timestamptz,
+    last_error text,
+    UNIQUE (worker, kind, subject)
+);
+CREATE INDEX jobs_due ON jobs (worker, run_at);
+
+-- Whoever changes a state asks for work in the same transaction, and can do nothing else to the queue.
+CREATE FUNCTION enqueue(worker text, kind text, subject text, run_at timestamptz DEFAULT now()) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    INSERT INTO jobs AS job (worker, kind, subject, run_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT ON CONSTRAINT jobs_worker_kind_subject_key
+    DO UPDATE SET wanted = job.wanted + 1, attempts = 0, run_at = least(job.run_at, excluded.run_at);
+    SELECT pg_notify('skreg_' || $1, '');
+$$;
+REVOKE EXECUTE ON FUNCTION enqueue FROM PUBLIC;
+
+CREATE TABLE audit (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    role text NOT NULL DEFAULT current_user,
+    actor text NOT NULL,
+    action text NOT NULL,
+    object text NOT NULL,
+    detail text NOT NULL DEFAULT ''
+);
+
+-- Grants ---------------------------------------------------------------------------------------------------------------
+
+GRANT SELECT ON namespaces, submissions, findings, verdicts, certificates, certificate_requests, versions, seals,
+    signatures, listings, crls, tokens, schema_migrations TO skreg_web, skreg_operator;
+GRANT SELECT ON approvals, revocation_requests, jobs, audit TO skreg_operator;
+GRANT INSERT ON audit TO skreg_web, skreg_vet, skreg_sign, skreg_operator;
+GRANT EXECUTE ON FUNCTION enqueue TO skreg_web, skreg_vet, skreg_sign, skreg_operator;
+
+GRANT INSERT ON tokens, submissions, submission_archives, certificate_requests, revocation_requests TO skreg_web;
+GRANT UPDATE (revoked_at) ON tokens TO skreg_web;
+GRANT UPDATE (status, status_changed_at) ON versions TO skreg_web;
+
+GRANT SELECT ON namespaces, submissions, submission_archives, signatures, versions, certificates, schema_migrations
+    TO skreg_vet;
+GRANT UPDATE (state, resume_state, error_code, error_message, updated_at) ON submissions TO skreg_vet;
+GRANT SELECT, INSERT, UPDATE, DELETE ON verdicts, findings, seals, jobs TO skreg_vet;
+GRANT INSERT ON versions TO skreg_vet;
+
+GRANT SELECT ON namespaces, submissions, seals, versions, approvals, certificate_requests, revocation_requests,
+    schema_migrations TO skreg_sign;
+GRANT UPDATE (state, resume_state, error_code, error_message, updated_at) ON submissions TO skreg_sign;
+GRANT UPDATE (status, status_changed_at) ON versions TO skreg_sign;
+GRANT UPDATE (state, error_code, error_message, issuer_ski, serial) ON certificate_requests TO skreg_sign;
+GRANT UPDATE (state, error_code, error_message) ON approvals TO skreg_sign;
+GRANT SELECT, INSERT, DELETE ON findings TO skreg_sign;
+GRANT SELECT, INSERT, UPDATE ON certificates, signatures, crls, crl_history, listings TO skreg_sign;
+GRANT SELECT, INSERT, UPDATE, DELETE ON jobs TO skreg_sign;
+
+GRANT USAGE ON SEQUENCE timestamp_serial TO skreg_stamp;
+
+GRANT INSERT, UPDATE ON namespaces TO skreg_operator;
+GRANT INSERT ON tokens, approvals TO skreg_operator;
+GRANT UPDATE (revoked_at) ON tokens TO skreg_operator;
