@@ -159,6 +159,17 @@ class Config:
             )
         return chosen
 
+    def usual(self) -> RegistryConfig | None:
+        """Return the registry that is meant when none is named.
+
+        Returns:
+            It, or ``None`` if that is not clear.
+        """
+        try:
+            return self._usual()
+        except ConfigurationError:
+            return None
+
     def _named(self, named: str) -> RegistryConfig:
         from skillpkg.transport import check_address
 

@@ -27,8 +27,9 @@ from pki.errors import MalformedError, NotFoundError, TransportError
 from skillpkg.cache import FRESH_FOR, Cache
 
 if TYPE_CHECKING:
-    from pki.crl import CrlAddress
     from pki.verify import CrlSet
+
+    from pki.crl import CrlAddress
     from skillpkg.client import RegistryClient
 
 MAX_OFFLINE_GRACE = timedelta(hours=72)

@@ -21,13 +21,14 @@ Example::
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pki.errors import ConflictError, PolicyError, ToolkitError, TrustError
+from pki.errors import ConflictError, PolicyError, ToolkitError, TransportError, TrustError
 from skillpkg.files import load_file, write_file
 from skillpkg.signing import TOKEN_SCHEME, CertificateChain, open_key, parse_chain
 
@@ -40,6 +41,11 @@ MAX_REQUEST_BYTES = 16_384
 
 ISSUED = "issued"
 """The state with a chain."""
+
+WAIT_SECONDS = 600.0
+"""An officer may take days; then ask again."""
+
+_PAUSE = 1.0
 
 FAILED = frozenset({"refused", "rejected", "expired"})
 """States that nothing follows."""
@@ -78,10 +84,25 @@ class Places:
             chain=chain or stem.with_name(f"{stem.name}.chain.pem"),
         )
 
+    def report(self, enrolment: Enrolment) -> dict[str, object]:
+        """Describe an enrolment for programs.
 
-def begin(
-    client: RegistryClient, *, token: str, namespace: str, places: Places, pin: Callable[[], str]
-) -> Enrolment:
+        Args:
+            enrolment: As the registry has it.
+
+        Returns:
+            Plain values.
+        """
+        return {
+            "request": enrolment.id,
+            "state": enrolment.state,
+            "key": self.key,
+            "csr": str(self.request),
+            "chain": str(self.chain) if enrolment.state == ISSUED else None,
+        }
+
+
+def begin(client: RegistryClient, *, token: str, namespace: str, places: Places, pin: Callable[[], str]) -> Enrolment:
     """Make or open the key, and send a request for it.
 
     Args:
@@ -106,6 +127,41 @@ def begin(
         write_file(places.request, request)
         return enrolment
     return _begin_with_new_key(client, token=token, namespace=namespace, places=places, pin=pin)
+
+
+def wait(
+    client: RegistryClient, enrolment: Enrolment, *, namespace: str, token: str, seconds: float = WAIT_SECONDS
+) -> Enrolment:
+    """Wait until a request is issued.
+
+    Args:
+        client: Of the registry.
+        enrolment: From :func:`begin`, or asked for again.
+        namespace: Whose.
+        token: Of the namespace's owner.
+        seconds: How long.
+
+    Returns:
+        The request, issued.
+
+    Raises:
+        PolicyError: ``CLI-ENROL-REFUSED``.
+        TransportError: ``CLI-ENROL-PENDING`` - not in time.
+        ToolkitError: ``NET-*``, or the registry's own code.
+    """
+    deadline, current = time.monotonic() + seconds, enrolment
+    while current.state != ISSUED:
+        if current.state in FAILED:
+            raise PolicyError(f"request {current.id} is {current.state}", code="CLI-ENROL-REFUSED")
+        if time.monotonic() > deadline:
+            raise TransportError(
+                f"request {current.id} is still {current.state}",
+                code="CLI-ENROL-PENDING",
+                hint=f"ask again later: --request {current.id}",
+            )
+        time.sleep(_PAUSE)
+        current = client.enrolment(namespace, current.id, token=token)
+    return current
 
 
 def finish(enrolment: Enrolment, *, namespace: str, places: Places, trust: Trust, at: datetime) -> CertificateChain:

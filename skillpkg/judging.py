@@ -18,14 +18,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pki.errors import ConfigurationError, MalformedError
+from pki.errors import ConfigurationError, MalformedError, NotFoundError
 from skillpkg.files import load_file
 from skillpkg.session import Freshness, Session
 
 if TYPE_CHECKING:
-    from pki.verify import VerifiedStatement, Warning
+    from pki.names import Tier
+    from pki.validity import TrustWarning
+    from pki.verify import VerifiedStatement
     from skillpkg.config import RegistryConfig
     from skillpkg.manifest import Manifest
+    from skillpkg.names import PackageRef
 
 MAX_PACKAGE_BYTES = 20 * 1024 * 1024
 """A sealed archive."""
@@ -98,7 +101,7 @@ class Judgement:
         return str(self.manifest.sha256)
 
     @property
-    def warnings(self) -> tuple[Warning, ...]:
+    def warnings(self) -> tuple[TrustWarning, ...]:
         """What a person should know though it was accepted."""
         return self.signature.warnings
 
@@ -128,9 +131,11 @@ def judge(session: Session, question: Question) -> Judgement:
 
 def _judge_file(session: Session, question: Question, file: Path) -> Judgement:
     from pki.verify import required_crls
+    from skillpkg.archive import read_archive
     from skillpkg.package import signature_of, verify_package
 
     content = load_file(file, limit=MAX_PACKAGE_BYTES)
+    archive = read_archive(content)
     registry = _registry_for_crls(session, question)
     anchor = session.anchor(question.root, registry)
     reporting = question.at is not None
@@ -139,9 +144,9 @@ def _judge_file(session: Session, question: Question, file: Path) -> Judgement:
     )
     at = question.at or session.at
     verified = verify_package(
-        content,
+        archive,
         trust=anchor.trust,
-        crls=supply.gather(required_crls(signature_of(content))),
+        crls=supply.gather(required_crls(signature_of(archive))),
         at=at,
         tier=_tier(question.tier),
     )
@@ -152,13 +157,12 @@ def _judge_file(session: Session, question: Question, file: Path) -> Judgement:
 def _judge_folder(session: Session, question: Question, folder: Path) -> Judgement:
     """An installed skill: its lock says which version it should be; the signature says what that version is."""
     from pki.verify import required_crls
-    from skillpkg.installed import find_installed, require_unchanged
-    from skillpkg.package import verify_statement
+    from skillpkg.installed import find_installed
+    from skillpkg.package import check_files, verify_statement
 
-    entry = find_installed(folder)
-    registry = session.registry(question.registry or entry.registry, namespace=str(entry.namespace))
-    files = require_unchanged(folder, entry)
-    cms = _signature_of_installed(session, registry, entry, offline=question.freshness.offline)
+    entry, files = find_installed(folder)
+    registry = _registry_of(session, question, entry.registry, str(entry.namespace))
+    cms = _signature_of(session, registry, str(entry.sha256), entry.ref, offline=question.freshness.offline)
     supply = session.supply(registry, freshness=question.freshness, by_hand=_load_crls(question.crls))
     verified = verify_statement(
         cms,
@@ -169,10 +173,8 @@ def _judge_folder(session: Session, question: Question, folder: Path) -> Judgeme
         tier=_tier(question.tier),
     )
     supply.remember(verified.signature.crl_numbers)
-    require_files(verified.manifest, files)
-    return _judgement(
-        verified.manifest, verified.signature, sha256=str(entry.sha256), at=session.at, reporting=False
-    )
+    check_files(verified.manifest, files)
+    return _judgement(verified.manifest, verified.signature, sha256=str(entry.sha256), at=session.at)
 
 
 def _judge_version(session: Session, question: Question) -> Judgement:
@@ -188,6 +190,63 @@ def _judge_version(session: Session, question: Question) -> Judgement:
     source = session.verified_registry(registry, root=question.root, freshness=question.freshness)
     fetched = source.fetch(ref, tier=_tier(question.tier))
     package = fetched.package
-    return _judgement(
-        package.manifest, package.signature, sha256=str(fetched.listed.sha256), at=session.at, reporting=False
+    return _judgement(package.manifest, package.signature, sha256=str(fetched.listed.sha256), at=session.at)
+
+
+def _judgement(
+    manifest: Manifest, signature: VerifiedStatement, *, sha256: str, at: datetime, reporting: bool = False
+) -> Judgement:
+    return Judgement(
+        ref=f"{manifest.namespace}/{manifest.name}@{manifest.version}",
+        manifest=manifest,
+        signature=signature,
+        sha256=sha256,
+        at=at,
+        reporting_only=reporting,
     )
+
+
+def _registry_for_crls(session: Session, question: Question) -> RegistryConfig | None:
+    """A file at hand needs a registry only for CRLs; without one, the cache and ``--crl`` are all there is."""
+    return session.registry(question.registry) if question.registry else session.config.usual()
+
+
+def _registry_of(session: Session, question: Question, identity: str, namespace: str) -> RegistryConfig:
+    """The registry an installed skill came from."""
+    if question.registry is not None:
+        return session.registry(question.registry, namespace=namespace)
+    known = next((entry for entry in session.config.registries if entry.registry == identity), None)
+    return session.registry(known.name if known else identity, namespace=namespace)
+
+
+def _signature_of(session: Session, registry: RegistryConfig, sha256: str, ref: PackageRef, *, offline: bool) -> bytes:
+    copy = session.cache().signature(sha256)
+    if copy is not None:
+        return copy
+    if offline:
+        raise NotFoundError(f"the signature of {ref} is not here", code="CLI-OFFLINE", hint="run without --offline")
+    return session.client(registry).signature(str(ref.namespace), str(ref.name), str(ref.version), sha256)
+
+
+def _load_crls(files: tuple[Path, ...]) -> tuple[bytes, ...]:
+    return tuple(load_file(file, limit=MAX_CRL_BYTES) for file in files)
+
+
+def _tier(word: str | None) -> Tier | None:
+    from pki.names import Tier
+
+    return None if word is None else Tier(word)
+
+
+def _only_for_files(question: Question) -> None:
+    if question.at is not None:
+        raise ConfigurationError("--at is for reports about a package file", code="CLI-USAGE")
+
+
+def _looks_like_a_file(target: str) -> bool:
+    """Such a target is surely meant as a file, so a missing one is "no such file"."""
+    return target.endswith((".skill", ".sig")) or target.startswith(("/", "./", "../"))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

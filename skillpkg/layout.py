@@ -174,3 +174,13 @@ def links_of(place: Place, name: str) -> tuple[Path, ...]:
     target = (place.skills / name).resolve()
     candidates = (folder / name for folder in place.links)
     return tuple(link for link in candidates if link.is_symlink() and link.resolve() == target)
+
+
+def _place(root: Path, *, lock_file: Path, agents: Iterable[str], user: bool) -> Place:
+    asked = {agent.id for name in agents if (agent := find_agent(name)) is not None}
+    folders = []
+    for agent in AGENTS:
+        folder, home = agent.folder(user=user), agent.home(user=user)
+        if folder is not None and home is not None and (agent.id in asked or (root / home).is_dir()):
+            folders.append(root / folder)
+    return Place(root=root, skills=root / CANONICAL_FOLDER, lock_file=lock_file, links=tuple(folders))

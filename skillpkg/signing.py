@@ -188,8 +188,7 @@ def authority(url: str) -> Callable[[bytes], bytes]:
 
 
 def _stamp(message: bytes, send: Callable[[bytes], bytes]) -> bytes:
-    from pki.timestamp import build_query, parse_query, parse_response
+    from pki.timestamp import build_query, parse_response
 
-    query = build_query(message, int.from_bytes(os.urandom(_NONCE_BYTES), "big"))
-    token: bytes = parse_response(send(query), parse_query(query))
-    return token
+    query = build_query(message, nonce=int.from_bytes(os.urandom(_NONCE_BYTES), "big"))
+    return parse_response(send(query), query)

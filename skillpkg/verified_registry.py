@@ -8,7 +8,7 @@ What :meth:`VerifiedRegistry.listing` and :meth:`VerifiedRegistry.fetch` do, in 
 3. Floors rise: the listing's sequence, its CRL numbers, the clock.
 4. A version is chosen (blocked never, yanked only where locked already).
 5. Its small signature is fetched and verified first, with the CRL numbers the listing demands.
-6. Its statement must be the listed one, and then the archive is fetched: never more bytes than listed, digest as listed.
+6. Its statement must be the listed one; then the archive is fetched: never more bytes than listed, digest as listed.
 7. The archive is verified whole: manifest, payload, files.
 
 Rules:
@@ -33,10 +33,11 @@ from skillpkg.cache import Cache
 from skillpkg.crl_supply import CrlSupply
 
 if TYPE_CHECKING:
+    from pki.names import Tier
     from pki.trust import Trust
     from skillpkg.client import RegistryClient
     from skillpkg.listing import ListedVersion, VerifiedListing
-    from skillpkg.names import PackageRef
+    from skillpkg.names import PackageRef, Version
     from skillpkg.package import VerifiedPackage
 
 CLOCK_SKEW = timedelta(minutes=5)
@@ -108,12 +109,13 @@ class VerifiedRegistry:
         self._remember(content, verified, namespace, name)
         return verified
 
-    def fetch(self, ref: PackageRef, *, locked: str | None = None) -> Fetched:
+    def fetch(self, ref: PackageRef, *, locked: Version | None = None, tier: Tier | None = None) -> Fetched:
         """Get a version of a package.
 
         Args:
             ref: Which; without a version, the newest live one.
             locked: The version that is locked, which may be a yanked one.
+            tier: Demanded; the listed tier is demanded anyway.
 
         Returns:
             It, verified.
@@ -122,13 +124,14 @@ class VerifiedRegistry:
             ToolkitError: as for :meth:`listing`; ``PKG-*`` and those of a signature.
         """
         from pki.verify import required_crls
-
         from skillpkg.listing import resolve
         from skillpkg.names import PackageRef
         from skillpkg.package import verify_package, verify_statement
 
         listing = self.listing(str(ref.namespace), str(ref.name))
         listed = resolve(listing, ref.version, locked=locked)
+        if tier is not None and listed.signer is not tier:
+            raise TrustError(f"{ref} - expected tier {tier} - got {listed.signer}", code="PKG-TIER")
         exact = PackageRef(namespace=ref.namespace, name=ref.name, version=listed.version)
         signature = self._signature_bytes(exact, listed)
         crls = self.supply.gather(required_crls(signature), at_least=listing.listing.crl_numbers)
@@ -165,7 +168,6 @@ class VerifiedRegistry:
 
     def _verify_listing(self, content: bytes, namespace: str, name: str) -> VerifiedListing:
         from pki.verify import required_crls
-
         from skillpkg.listing import verify_listing
 
         return verify_listing(

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import click
 
 from pki.errors import ToolkitError
-from skillpkg.cli.exits import ERROR, INTERRUPTED, USAGE, exit_status
+from skillpkg.cli.exits import DONE, ERROR, INTERRUPTED, USAGE, exit_status
 
 COMMANDS = {
     "new": "Make a skill folder that passes check.",
@@ -83,25 +83,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        # Without the standalone mode, click hands back the status of --help and the like.
         status = program.main(args=words, prog_name="skillpkg", standalone_mode=False)
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
     except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
+        _say("interrupted")
         return INTERRUPTED
     except click.ClickException as error:
         return _usage(error)
     except ToolkitError as error:
         return _failed(error, words)
-    except BrokenPipeError:
-        # The reader left, as `head` does; nothing more can be said to it.
-        _close_output()
-        return ERROR
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _say(f"error[CLI-OS]: {where}{error.strerror or error}")
-        return ERROR
-    return status if isinstance(status, int) else 0
+        return _disk(error)
+    return status if isinstance(status, int) else DONE
 
 
 def main() -> None:
@@ -129,6 +122,16 @@ def _failed(error: ToolkitError, words: Sequence[str]) -> int:
     if error.hint:
         _say(f"hint: {error.hint}")
     return exit_status(error, command=command)
+
+
+def _disk(error: OSError) -> int:
+    if isinstance(error, BrokenPipeError):
+        # The reader left, as `head` does; nothing more can be said to it.
+        _close_output()
+        return ERROR
+    where = f"{error.filename}: " if error.filename else ""
+    _say(f"error[CLI-OS]: {where}{error.strerror or error}")
+    return ERROR
 
 
 def _say(line: str) -> None:

@@ -29,7 +29,7 @@ def begin() -> Session:
     return Session.begin(os.environ, say=say)
 
 
-def freshness(offline: bool, grace: int | None, mirror: bool, max_age: str | None) -> Freshness:  # noqa: FBT001  # in the order of the options
+def freshness(*, offline: bool, grace: int | None, mirror: bool, max_age: str | None) -> Freshness:
     """Turn the options into a value.
 
     Args:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command("check", short_help="Check a skill folder: all findings at once.")
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path())
 @json_option
-def command(folder: Path, as_json: bool) -> None:  # noqa: FBT001  # click passes by name
+def command(*, folder: Path, as_json: bool) -> None:
     """Check DIR against the Agent Skills specification and the vetting rules that need no server."""
     from skillpkg.cli.output import print_json, show
     from skillpkg.cli.reports import finding_report

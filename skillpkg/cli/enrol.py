@@ -18,9 +18,10 @@ from skillpkg.cli.options import json_option, pin_option, registry_option, root_
 @registry_option
 @root_option
 @click.option("--no-wait", is_flag=True, help="Do not wait for the approval.")
-@click.option("--wait-seconds", type=click.FloatRange(min=1), default=600.0, show_default=True, help="How long to wait.")
+@click.option("--wait-seconds", type=click.FloatRange(min=1), default=600.0, show_default=True, help="How long.")
 @json_option
 def command(
+    *,
     namespace: str,
     key: str,
     chain: Path | None,
@@ -28,9 +29,9 @@ def command(
     pin_fd: int | None,
     registry: str | None,
     root: Path | None,
-    no_wait: bool,  # noqa: FBT001  # click passes by name
+    no_wait: bool,
     wait_seconds: float,
-    as_json: bool,  # noqa: FBT001  # click passes by name
+    as_json: bool,
 ) -> None:
     """Make or take a key, prove that you hold it, and get its certificate once an officer approved it.
 

@@ -20,13 +20,14 @@ from skillpkg.cli.options import json_option, registry_option, root_option
 @click.option("--offline", is_flag=True, help="Ask no registry for the CRLs of then.")
 @json_option
 def command(
+    *,
     file: Path,
     output: Path | None,
     root: Path | None,
     registry: str | None,
     crls: tuple[Path, ...],
-    offline: bool,  # noqa: FBT001  # click passes by name
-    as_json: bool,  # noqa: FBT001  # click passes by name
+    offline: bool,
+    as_json: bool,
 ) -> None:
     """Write statement, signature, certificates and CRLs of FILE to DIR, and the openssl commands to type.
 

@@ -12,7 +12,7 @@ from skillpkg.cli.options import json_option
 @click.command("inspect", short_help="Show what is in a package, without trusting it.")
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
-def command(file: Path, as_json: bool) -> None:  # noqa: FBT001  # click passes by name
+def command(*, file: Path, as_json: bool) -> None:
     """Show manifest, signer, chain and time stamp of FILE. Nothing is verified, and the output says so."""
     from skillpkg.cli.output import plain, print_json, show
     from skillpkg.inspection import inspect_file

@@ -31,20 +31,21 @@ if TYPE_CHECKING:
 @freshness_options
 @json_option
 def command(
+    *,
     refs: tuple[PackageRef, ...],
     registry: str | None,
     root: Path | None,
-    project: bool,  # noqa: FBT001  # click passes by name
-    user: bool,  # noqa: FBT001  # click passes by name
+    project: bool,
+    user: bool,
     folder: Path | None,
     agents: tuple[str, ...],
-    frozen: bool,  # noqa: FBT001  # click passes by name
-    accept_signer_change: bool,  # noqa: FBT001  # click passes by name
-    offline: bool,  # noqa: FBT001  # click passes by name
+    frozen: bool,
+    accept_signer_change: bool,
+    offline: bool,
     offline_grace: int | None,
-    mirror: bool,  # noqa: FBT001  # click passes by name
+    mirror: bool,
     max_age: str | None,
-    as_json: bool,  # noqa: FBT001  # click passes by name
+    as_json: bool,
 ) -> None:
     """Install skills REF (namespace/name[@version]): all of them or none.
 
@@ -60,7 +61,7 @@ def command(
         place=place(session, project=project, user=user, folder=folder, agents=agents),
         registry=registry,
         root=root,
-        freshness=freshness(offline, offline_grace, mirror, max_age),
+        freshness=freshness(offline=offline, grace=offline_grace, mirror=mirror, max_age=max_age),
         frozen=frozen,
         accept_signer_change=accept_signer_change,
     )

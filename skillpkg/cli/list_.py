@@ -13,10 +13,11 @@ from skillpkg.cli.options import json_option, place_options
 @place_options
 @json_option
 def command(
-    project: bool,  # noqa: FBT001  # click passes by name
-    user: bool,  # noqa: FBT001  # click passes by name
+    *,
+    project: bool,
+    user: bool,
     folder: Path | None,
-    as_json: bool,  # noqa: FBT001  # click passes by name
+    as_json: bool,
 ) -> None:
     """List installed skills, and whether they are as they were installed."""
     from skillpkg.cli.begin import begin, place

@@ -10,7 +10,7 @@ from skillpkg.cli.options import registry_option
 @click.command("login", short_help="Remember a registry's token.")
 @registry_option
 @click.option("--token-fd", type=click.IntRange(min=0), metavar="N", help="Read the token from file descriptor N.")
-def command(registry: str | None, token_fd: int | None) -> None:
+def command(*, registry: str | None, token_fd: int | None) -> None:
     """Ask for a token of the registry and keep it in a file that only you can read."""
     from skillpkg.cli.begin import begin
     from skillpkg.cli.options import secret_reader

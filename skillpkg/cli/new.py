@@ -12,7 +12,7 @@ import click
 @click.option(
     "--dir", "parent", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Where to make it."
 )
-def command(name: str, parent: Path) -> None:
+def command(*, name: str, parent: Path) -> None:
     """Make a folder NAME with a SKILL.md that passes check."""
     from skillpkg.cli.output import show
     from skillpkg.new_skill import make_skill

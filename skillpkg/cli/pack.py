@@ -17,12 +17,13 @@ from skillpkg.cli.options import json_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Else NAME-VERSION.skill.")
 @json_option
 def command(
+    *,
     folder: Path,
     namespace: str | None,
     version: str | None,
     author: str | None,
     output: Path | None,
-    as_json: bool,  # noqa: FBT001  # click passes by name
+    as_json: bool,
 ) -> None:
     """Make an unsigned package of DIR; the same folder always makes the same payload."""
     from skillpkg.cli.begin import begin

@@ -18,20 +18,21 @@ if TYPE_CHECKING:
 @registry_option
 @root_option
 @click.option("--no-wait", is_flag=True, help="Do not wait for vetting; nothing published is checked then.")
-@click.option("--wait-seconds", type=click.FloatRange(min=1), default=600.0, show_default=True, help="How long to wait.")
+@click.option("--wait-seconds", type=click.FloatRange(min=1), default=600.0, show_default=True, help="How long.")
 @json_option
 def command(
+    *,
     file: Path,
     registry: str | None,
     root: Path | None,
-    no_wait: bool,  # noqa: FBT001  # click passes by name
+    no_wait: bool,
     wait_seconds: float,
-    as_json: bool,  # noqa: FBT001  # click passes by name
+    as_json: bool,
 ) -> None:
     """Publish FILE: signed by your organisation, or unsigned for an individual's namespace."""
     from skillpkg import publish
     from skillpkg.cli.begin import begin
-    from skillpkg.cli.output import print_json, show
+    from skillpkg.cli.output import print_json
     from skillpkg.cli.reports import submission_report
     from skillpkg.files import load_file
     from skillpkg.session import Freshness
@@ -49,8 +50,25 @@ def command(
     if as_json:
         print_json(submission_report(submission, ref))
     if source is None:
-        _done(as_json, show, f"submission {submission.id} of {ref} is {submission.state}")
+        _done(f"submission {submission.id} of {ref} is {submission.state}", as_json=as_json)
         return
     publish.require_published(submission)
     fetched = publish.check_published(source, ref, statement)
-    _done(as_json, show, f"published {ref}, archive sha256 {fetched.listed.sha256}")
+    _done(f"published {ref}, archive sha256 {fetched.listed.sha256}", as_json=as_json)
+
+
+def _tell(submission: Submission) -> None:
+    from skillpkg.cli.output import plain, say
+
+    say(f"submission {submission.id}: {submission.state}")
+    for finding in submission.findings:
+        line = f":{finding.line}" if finding.line else ""
+        say(f"  {finding.file}{line}: {finding.severity} [{finding.rule}] {plain(finding.message)}")
+        if finding.remedy:
+            say(f"    {plain(finding.remedy)}")
+
+
+def _done(line: str, *, as_json: bool) -> None:
+    from skillpkg.cli.output import say, show
+
+    (say if as_json else show)(line)

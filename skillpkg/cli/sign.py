@@ -29,15 +29,16 @@ from skillpkg.cli.options import json_option, pin_option, registry_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Else FILE itself is completed.")
 @json_option
 def command(
+    *,
     file: Path,
     key: str,
     chain: Path,
     pin_fd: int | None,
     registry: str | None,
     authority: str | None,
-    no_timestamp: bool,  # noqa: FBT001  # click passes by name
+    no_timestamp: bool,
     output: Path | None,
-    as_json: bool,  # noqa: FBT001  # click passes by name
+    as_json: bool,
 ) -> None:
     """Sign FILE, an unsigned package. The statement and the files stay as they are, byte for byte."""
     from skillpkg.cli.options import secret_reader

@@ -18,7 +18,7 @@ def command() -> None:
 @root_option
 @registry_option
 @json_option
-def show_command(root: Path | None, registry: str | None, as_json: bool) -> None:  # noqa: FBT001  # click passes by name
+def show_command(*, root: Path | None, registry: str | None, as_json: bool) -> None:
     """Show the root certificate in use, and where it comes from."""
     from pki.display import fingerprint_hex
     from skillpkg.cli.begin import begin

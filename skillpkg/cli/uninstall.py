@@ -14,11 +14,12 @@ from skillpkg.cli.options import json_option, place_options
 @place_options
 @json_option
 def command(
+    *,
     names: tuple[str, ...],
-    project: bool,  # noqa: FBT001  # click passes by name
-    user: bool,  # noqa: FBT001  # click passes by name
+    project: bool,
+    user: bool,
     folder: Path | None,
-    as_json: bool,  # noqa: FBT001  # click passes by name
+    as_json: bool,
 ) -> None:
     """Remove skills NAME (a name, or namespace/name) with their links and lock entries.
 

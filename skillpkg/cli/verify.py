@@ -33,17 +33,18 @@ if TYPE_CHECKING:
 @freshness_options
 @json_option
 def command(
+    *,
     target: str,
     root: Path | None,
     registry: str | None,
     tier: str | None,
     crls: tuple[Path, ...],
     at: datetime | None,
-    offline: bool,  # noqa: FBT001  # click passes by name
+    offline: bool,
     offline_grace: int | None,
-    mirror: bool,  # noqa: FBT001  # click passes by name
+    mirror: bool,
     max_age: str | None,
-    as_json: bool,  # noqa: FBT001  # click passes by name
+    as_json: bool,
 ) -> None:
     """Verify FILE (a package), DIR (an installed skill) or REF (a version in the registry).
 
@@ -62,7 +63,7 @@ def command(
             tier=tier,
             crls=crls,
             at=at,
-            freshness=freshness(offline, offline_grace, mirror, max_age),
+            freshness=freshness(offline=offline, grace=offline_grace, mirror=mirror, max_age=max_age),
         ),
     )
     _print(judgement, as_json=as_json)
