@@ -73,9 +73,9 @@ def _refuse_references(data: bytes) -> None:
 
     for event in yaml.parse(data.decode("utf-8"), Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise _malformed("no anchors and aliases", event.start_mark.line + 1)
+            raise _malformed("no anchors and aliases", _line(event) + 1)
         if getattr(event, "tag", None) is not None:
-            raise _malformed("no tags", event.start_mark.line + 1)
+            raise _malformed("no tags", _line(event) + 1)
 
 
 def _check_node(node: yaml.Node, first_line: int, *, depth: int) -> dict[str, int]:
@@ -100,8 +100,9 @@ def _check_node(node: yaml.Node, first_line: int, *, depth: int) -> dict[str, in
     return lines
 
 
-def _line(node: yaml.Node) -> int:
-    return node.start_mark.line if node.start_mark is not None else 0
+def _line(at: yaml.Node | yaml.Event) -> int:
+    mark = at.start_mark
+    return mark.line if mark is not None else 0
 
 
 def _malformed(expected: str, line: int) -> MalformedError:
