@@ -16,6 +16,7 @@ from cryptography import x509
 
 from pki.errors import MalformedError, PolicyError
 from pki.instants import is_whole_second
+from pki.unreadable import UNREADABLE
 
 
 class Reason(StrEnum):
@@ -117,7 +118,7 @@ def read_entry(revoked: x509.RevokedCertificate) -> RevokedEntry:
                     invalidity_date = value.invalidity_date_utc
                 case _:
                     raise _malformed(revoked.serial_number, extension.oid.dotted_string)
-    except (ValueError, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:
         raise _malformed(revoked.serial_number, str(error)) from error
     return RevokedEntry(
         serial=revoked.serial_number,

@@ -16,6 +16,7 @@ from pki.certificate_profile import ISSUER_KEY
 from pki.crl_entries import RevokedEntry, read_entry
 from pki.errors import MalformedError, PolicyError, ToolkitError, TrustError
 from pki.keys import key_identifier, require_public_key, signature_oid, verify_message
+from pki.unreadable import UNREADABLE
 
 # Intermediates whose key is online reissue every hour; two days survive a weekend's outage.
 ONLINE_LIFETIME = timedelta(hours=48)
@@ -152,7 +153,7 @@ def crl_number(crl: x509.CertificateRevocationList) -> int:
     """
     try:
         return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
+    except (x509.ExtensionNotFound, *UNREADABLE) as error:
         raise MalformedError("CRL number - expected one - got none", code="CRL-FORM") from error
 
 
@@ -192,7 +193,7 @@ def _check_extensions(crl: x509.CertificateRevocationList, issuer_cert: x509.Cer
 def _issues_cas(issuer_cert: x509.Certificate) -> bool:
     try:
         basic = issuer_cert.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         basic = None
     if basic is None or not basic.ca:
         raise PolicyError(f"CRL issuer - expected a CA - got {issuer_cert.subject}", code="CRL-ISSUER")
@@ -218,7 +219,7 @@ def _load_previous(der: bytes, issuer_cert: x509.Certificate, scope: CrlScope) -
         crl = x509.load_der_x509_crl(der)
         found = crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
         signature, tbs = crl.signature, crl.tbs_certlist_bytes
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
+    except (x509.ExtensionNotFound, *UNREADABLE) as error:
         raise MalformedError("previous CRL - expected a CRL in DER - got something else", code="CRL-FORM") from error
     if found != distribution_point(scope):
         raise PolicyError(f"previous CRL - expected scope {scope} - got {found}"[:400], code="CRL-SCOPE")

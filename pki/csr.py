@@ -20,13 +20,13 @@ import hashlib
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.errors import MalformedError, PolicyError
 from pki.keys import PrivateKey, PublicKey, hash_for, key_spec, require_public_key
 from pki.subjects import Subject
+from pki.unreadable import UNREADABLE
 
 # A request with an RSA-4096 key is below 2 KiB; the rest is room for attributes that are ignored.
 MAX_CSR_SIZE = 16 * 1024
@@ -87,7 +87,7 @@ def parse_csr(data: bytes) -> VerifiedCsr:
     csr = _load(data)
     try:
         public_key = require_public_key(csr.public_key())
-    except (PolicyError, ValueError, UnsupportedAlgorithm) as error:
+    except (PolicyError, *UNREADABLE) as error:
         raise PolicyError(
             f"certificate request, key - expected P-256, P-384, RSA-3072 or RSA-4096 - got {error}"[:300],
             code="CSR-KEY",
@@ -109,7 +109,7 @@ def _load(data: bytes) -> x509.CertificateSigningRequest:
                 raise MalformedError("certificate request - expected one - got several PEM blocks", code="CSR-FORM")
             return x509.load_pem_x509_csr(data)
         return x509.load_der_x509_csr(data)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise MalformedError(
             "certificate request - expected PKCS#10 in PEM or DER - got something else", code="CSR-FORM"
         ) from error
@@ -118,5 +118,5 @@ def _load(data: bytes) -> x509.CertificateSigningRequest:
 def _is_signed_by_its_key(csr: x509.CertificateSigningRequest) -> bool:
     try:
         return isinstance(csr.signature_hash_algorithm, _HASHES) and csr.is_signature_valid
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return False

@@ -30,6 +30,7 @@ from pki.names import (
     parse_permitted_hosts,
     permitted_hosts,
 )
+from pki.unreadable import UNREADABLE
 
 # What no leaf below an intermediate may be named: any DNS name and any address. (RFC 822 names cannot be excluded
 # with this library; a leaf's profile leaves them no place.)
@@ -126,7 +127,7 @@ def constrained_names(intermediate: x509.Certificate) -> tuple[IntermediateRole,
         value = intermediate.extensions.get_extension_for_class(x509.NameConstraints).value
     except x509.ExtensionNotFound:
         return None
-    except (ValueError, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:
         raise MalformedError("name constraints - expected one - got malformed extensions", code="PKI-NAME") from error
     hosts = [name.value for name in value.permitted_subtrees or () if isinstance(name, x509.UniformResourceIdentifier)]
     role, domain = parse_permitted_hosts(frozenset(hosts))
@@ -146,7 +147,7 @@ def alternative_uri(certificate: x509.Certificate) -> str:
     """
     try:
         names = list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
+    except (x509.ExtensionNotFound, *UNREADABLE) as error:
         raise MalformedError("subjectAltName - expected one URI - got none", code="PKI-NAME") from error
     if len(names) == 1 and isinstance(names[0], x509.UniformResourceIdentifier):
         return names[0].value
@@ -166,7 +167,7 @@ def check_extensions(
     try:
         present = {extension.oid: extension for extension in certificate.extensions}
         public_key = require_public_key(certificate.public_key())
-    except (ValueError, x509.DuplicateExtension, PolicyError) as error:
+    except (PolicyError, *UNREADABLE) as error:
         yield _finding("extensions", "well-formed ones, none twice", str(error))
         return
     criticality = _criticality(profile)

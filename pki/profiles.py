@@ -28,7 +28,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -55,9 +54,7 @@ from pki.findings import Finding
 from pki.keys import KeySpec, algorithm_identifier, key_spec, signature_oid
 from pki.names import IntermediateRole
 from pki.subjects import Subject, read_subject
-
-# What cryptography raises on values it cannot read; each is a finding, never a pass.
-_UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+from pki.unreadable import UNREADABLE
 
 # [0] EXPLICIT INTEGER 2.
 _VERSION_3 = bytes.fromhex("a003020102")
@@ -162,7 +159,7 @@ def check_profile(
             *check_extensions(certificate, profile, domain=domain),
             *(check_link(certificate, issuer) if issuer is not None else ()),
         )
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return (_finding("certificate", "a readable one", str(error)),)
 
 
@@ -177,7 +174,7 @@ def check_link(certificate: x509.Certificate, issuer: x509.Certificate) -> Itera
     try:
         wanted = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
         found = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         yield _finding("extensions.authorityKeyIdentifier", "the issuer's key identifier", "none")
         return
     if wanted != found:
@@ -226,7 +223,7 @@ def _check_lifetime(certificate: x509.Certificate, profile: CertificateProfile) 
 def _check_subject(certificate: x509.Certificate, profile: CertificateProfile) -> Iterator[Finding]:
     try:
         subject = read_subject(certificate.subject)
-    except (MalformedError, ValueError) as error:
+    except (MalformedError, *UNREADABLE) as error:
         yield Finding(rule="PKI-PROFILE", field="subject", message=str(error))
         return
     if subject.attributes() != profile.subject:

@@ -37,6 +37,7 @@ from pki.findings import describe_findings
 from pki.keys import PublicKey, encode_public_key, load_public_key, require_public_key, verify_message
 from pki.names import TrustDomain
 from pki.profiles import ROOT, check_profile
+from pki.unreadable import UNREADABLE
 
 BUNDLE_SCHEMA = 1
 # A bundle is an anchor; it is read before anything is verified.
@@ -241,7 +242,7 @@ def _load_roots(data: bytes) -> tuple[x509.Certificate, ...]:
         )
     try:
         return tuple(x509.load_pem_x509_certificates(data))
-    except ValueError as error:
+    except UNREADABLE as error:
         raise MalformedError("roots - expected certificates in PEM - got something else", code="PKI-ROOT") from error
 
 

@@ -183,6 +183,8 @@ class Token:
         """
         with self._calling("looking for the key") as session:
             private = self._private(session, label, key_id)
+            if not isinstance(private, pkcs11.SignMixin):
+                raise DeviceError("key in a token - expected one that may sign - got another", code="HSM-REFUSED")
             public_key = read_public_key(session, private)
 
         def sign_digest(data: bytes, mechanism: Mechanism) -> bytes:
@@ -255,7 +257,7 @@ class Token:
                     raise
             yield self._session
 
-    def _private(self, session: pkcs11.Session, label: str | None, key_id: bytes | None) -> pkcs11.SignMixin:
+    def _private(self, session: pkcs11.Session, label: str | None, key_id: bytes | None) -> pkcs11.PrivateKey:
         wanted: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.PRIVATE_KEY}
         if label is not None:
             wanted[Attribute.LABEL] = label
@@ -269,7 +271,7 @@ class Token:
             raise DeviceError(
                 f"{name} - expected one - got {len(found)}", code="HSM-DUPLICATE", hint="name the key by its id too"
             )
-        private: pkcs11.SignMixin = found[0]
+        private: pkcs11.PrivateKey = found[0]
         return private
 
 

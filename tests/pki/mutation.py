@@ -29,7 +29,7 @@ def mutate(
     """Return ``certificate`` with some things replaced, added or removed."""
     builder = x509.CertificateBuilder(
         issuer_name=issuer or certificate.issuer,
-        subject_name=subject or certificate.subject,
+        subject_name=certificate.subject if subject is None else subject,
         public_key=public_key or certificate.public_key(),
         serial_number=serial or certificate.serial_number,
         not_valid_before=not_before or certificate.not_valid_before_utc,

@@ -52,7 +52,7 @@ def _weak_keys() -> list[object]:
         ec.generate_private_key(ec.SECP256K1()).public_key(),
         rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key(),
         ed25519.Ed25519PrivateKey.generate().public_key(),
-        dsa.generate_private_key(key_size=1024).public_key(),
+        dsa.generate_private_key(key_size=2048).public_key(),
         "no key at all",
     ]
 

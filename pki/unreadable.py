@@ -1,0 +1,18 @@
+"""What ``cryptography`` raises on certificates, CRLs and requests that it cannot read.
+
+They have no common root: ``InvalidVersion`` and its like are no ``ValueError``. Whoever parses catches all of them and
+lets out an error of its own.
+"""
+
+from __future__ import annotations
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
+UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
