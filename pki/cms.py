@@ -18,13 +18,15 @@ and with stock tools::
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 from cryptography import x509
 
-from pki.errors import PolicyError
+from pki.errors import PolicyError, TrustError
 from pki.keys import PrivateKey
 from pki.signed_data import ID_DATA, SignedData, parse_signed_data, sign_data, verify_signed_data
+from pki.timestamp import parse_token
 
 
 class UnverifiedSignature(SignedData):
@@ -76,12 +78,17 @@ def add_timestamp(cms: bytes, token: bytes) -> bytes:
     """Return a signature with a timestamp token added.
 
     Raises:
-        MalformedError: the signature, or the result, is not of the one shape (CMS-FORM).
-        PolicyError: it has a token already (CMS-STAMPED).
+        MalformedError: signature or token is not of the one shape, or both are too large (CMS-FORM, TSP-FORM).
+        PolicyError: the signature has a token already (CMS-STAMPED).
+        TrustError: the token is over something else (TSP-IMPRINT).
     """
     signature = parse_signature(cms)
     if signature.token is not None:
         raise PolicyError("signature - expected one without a timestamp - got one with", code="CMS-STAMPED")
+    if parse_token(token).info.digest != hashlib.sha256(signature.signature_value).digest():
+        raise TrustError(
+            "timestamp token - expected one over this signature - got one over other bytes", code="TSP-IMPRINT"
+        )
     stamped = replace(signature, token=token).encode()
     parse_signature(stamped)
     return stamped

@@ -6,6 +6,8 @@ Rules (row 20 of the decision table: whatever fails here refuses):
     3. Scope: a shard's address equals the distribution point byte for byte; the root's CRL speaks about CAs.
     4. thisUpdate is not in the future (beyond CLOCK_SKEW), nextUpdate not past (beyond the grace asked for).
     5. Its number is not lower than the highest one seen.
+    6. Of several CRLs of one address the one with the highest number counts, and one that cannot be read refuses all:
+       adding bytes to a set can make it refuse, never accept what it refused.
 
     The CRL is a *current* one: what was revoked stays on it for ever, and :mod:`pki.validity` decides what that means
     for a signature of the past.
@@ -20,11 +22,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import ExtensionOID
 
 from pki.addresses import CrlAddress, parse_crl_url
 from pki.crl_entries import RevokedEntry, read_entry
-from pki.errors import MalformedError, ToolkitError, TrustError
+from pki.errors import MalformedError, PolicyError, ToolkitError, TrustError
 from pki.extensions import crl_url_in
 from pki.keys import require_public_key, signature_oid, verify_message
 from pki.profiles import ISSUER_KEY
@@ -34,6 +37,8 @@ CLOCK_SKEW = timedelta(minutes=5)
 
 # A shard of 256 with 100 million revocations; more is no CRL of ours.
 MAX_CRL_SIZE = 32 * 1024 * 1024
+# What cryptography raises on structures it cannot read.
+_UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 _EXPIRED_CERTS_ON_CRL = x509.ObjectIdentifier("2.5.29.60")
 _CRITICALITY = {
     ExtensionOID.AUTHORITY_KEY_IDENTIFIER: False,
@@ -99,11 +104,20 @@ class CrlSet:
         crls: CRLs in DER, in any order; the highest number of an address counts.
         floors: The highest number seen, by address; a lower one is refused.
         grace: How long after nextUpdate a CRL is still taken; zero outside mirrors and offline use.
+
+    Raises:
+        PolicyError: the grace is negative (PKI-GRACE).
     """
 
     crls: tuple[bytes, ...]
     floors: Mapping[CrlAddress, int] = field(default_factory=dict)
     grace: timedelta = timedelta()
+    _parsed: list[Crl] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a grace that would make current CRLs stale."""
+        if self.grace < timedelta():
+            raise PolicyError(f"grace - expected none or more - got {self.grace}", code="PKI-GRACE")
 
     def find(self, address: CrlAddress) -> Crl:
         """Return the newest CRL of an address.
@@ -112,7 +126,10 @@ class CrlSet:
             TrustError: there is none (PKI-CRL-MISSING).
             MalformedError: one of the set is no CRL (CRL-FORM).
         """
-        found = [crl for crl in map(parse_crl, self.crls) if crl.address == address]
+        if not self._parsed:
+            # A verification asks for up to four CRLs; each is parsed once.
+            self._parsed.extend([parse_crl(der) for der in self.crls])
+        found = [crl for crl in self._parsed if crl.address == address]
         if not found:
             raise TrustError(
                 f"CRL - expected one of issuer {address.issuer_ski}, shard {address.shard} - got none",
@@ -134,6 +151,7 @@ def parse_crl(der: bytes) -> Crl:
         source = x509.load_der_x509_crl(der)
         present = {extension.oid: extension for extension in source.extensions}
         next_update = source.next_update_utc
+        _ = source.issuer  # parsed when asked for: whoever asks later should not meet one that cannot be read
         if {oid: extension.critical for oid, extension in present.items()} != _CRITICALITY or next_update is None:
             raise _malformed(
                 "authorityKeyIdentifier, cRLNumber, issuingDistributionPoint (critical), expiredCertsOnCRL"
@@ -141,7 +159,7 @@ def parse_crl(der: bytes) -> Crl:
         point = present[ExtensionOID.ISSUING_DISTRIBUTION_POINT].value
         number = present[ExtensionOID.CRL_NUMBER].value
         identifier = present[ExtensionOID.AUTHORITY_KEY_IDENTIFIER].value
-    except (ValueError, x509.DuplicateExtension) as error:
+    except _UNREADABLE as error:
         raise _malformed("a CRL in DER") from error
     if not (
         isinstance(point, x509.IssuingDistributionPoint)
@@ -205,7 +223,7 @@ def verify_crl(crls: CrlSet, *, certificate: x509.Certificate, issuer: x509.Cert
             code="PKI-CLOCK",
             hint="check this machine's clock",
         )
-    if at > crl.next_update + crls.grace:
+    if at - crls.grace > crl.next_update:
         raise TrustError(
             f"CRL {crl.address.path} - expected one current at {at:%Y-%m-%dT%H:%M:%SZ}"
             f" - got one that ended {crl.next_update:%Y-%m-%dT%H:%M:%SZ}",

@@ -15,6 +15,8 @@ Rules:
       nothing can be hidden in a signature and nothing about it can be changed unnoticed.
     * The content is inside, and is handed on as the bytes received.
     * Certificates are exactly the leaf and its intermediate.
+    * Of the two ECDSA signature values (r, s) and (r, n - s), which verify alike, only the one with the lower s counts;
+      else anybody could make a second file that verifies out of a first one.
 
 Left to others: whether anybody trusts the leaf (:mod:`pki.chain`), and when it signed (:mod:`pki.validity`).
 """
@@ -25,12 +27,14 @@ import hashlib
 from dataclasses import dataclass
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.der import (
     INTEGER,
-    NULL,
     OBJECT_IDENTIFIER,
     OCTET_STRING,
     SEQUENCE,
@@ -70,6 +74,10 @@ _TIMESTAMP_TOKEN = bytes.fromhex("060b2a864886f70d010910020e")
 # RFC 5754 2: the parameters of SHA-256 are absent.
 SHA256 = bytes.fromhex("300b0609608648016503040201")
 _CERTIFICATES = 2
+# The order n of P-256 (SEC 2 2.4.2).
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+# What cryptography raises on certificates it cannot read.
+_UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +146,7 @@ def sign_data(
             code="CMS-KEY",
             hint="give the certificate that was issued for this key",
         )
-    signature = sign_message(key, _signed_attributes(content_type, content, leaf))
+    signature = _lower(key, sign_message(key, _signed_attributes(content_type, content, leaf)))
     return SignedData(
         content_type=content_type, content=content, leaf=leaf, intermediate=intermediate, signature=signature
     )
@@ -154,7 +162,7 @@ def require_signing_key(leaf: x509.Certificate) -> None:
         raise PolicyError("signing key - expected one that goes with SHA-256 - got P-384", code="CMS-KEY")
 
 
-def parse_signed_data(der: bytes, *, content_type: bytes, code: str, what: str) -> SignedData:
+def parse_signed_data(der: bytes, *, content_type: bytes, code: str, what: str, max_size: int = MAX_SIZE) -> SignedData:
     """Return the parts of a SignedData.
 
     Args:
@@ -162,17 +170,23 @@ def parse_signed_data(der: bytes, *, content_type: bytes, code: str, what: str) 
         content_type: Encoded object identifier the content must have.
         code: Code of the errors.
         what: What it is, for errors.
+        max_size: Most bytes it may have.
 
     Raises:
         MalformedError: it is not exactly what :meth:`SignedData.encode` makes (``code``).
     """
-    if len(der) > MAX_SIZE:
-        raise MalformedError(f"{what} - expected at most {MAX_SIZE} bytes - got {len(der)}", code=code)
+    if len(der) > max_size:
+        raise MalformedError(f"{what} - expected at most {max_size} bytes - got {len(der)}", code=code)
     try:
         parts = _parse(der, content_type, code=code, what=what)
         encoded = parts.encode()
+        lower = _is_lower(parts)
     except PolicyError as error:
         raise MalformedError(f"{what} - {error.message}", code=code) from error
+    except _UNREADABLE as error:
+        raise MalformedError(f"{what} - expected readable certificates - got {str(error)[:160]}", code=code) from error
+    if not lower:
+        raise MalformedError(f"{what} - expected the lower s of an ECDSA signature - got the higher", code=code)
     if encoded != der:
         raise MalformedError(
             f"{what} - expected the one encoding of its parts (DER, SHA-256, fixed attributes, two certificates)"
@@ -238,14 +252,28 @@ def _certificates(reader: Reader) -> list[x509.Certificate]:
     found: list[x509.Certificate] = []
     while reader.peek() is not None and len(found) < _CERTIFICATES:
         element = reader.take(SEQUENCE)
-        try:
-            found.append(x509.load_der_x509_certificate(element.encoded))
-        except ValueError as error:
-            raise reader.malformed("certificates", "something else") from error
+        certificate = x509.load_der_x509_certificate(element.encoded)
+        # Names, key and extensions are parsed when asked for; nobody later should meet one that cannot be read.
+        _ = (certificate.issuer, certificate.subject, certificate.public_key(), certificate.extensions)
+        found.append(certificate)
     reader.end()
     if len(found) != _CERTIFICATES:
         raise reader.malformed("exactly a leaf and its intermediate", f"{len(found)} certificates")
     return found
+
+
+def _lower(key: PrivateKey, signature: bytes) -> bytes:
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        return signature
+    r, s = decode_dss_signature(signature)
+    return encode_dss_signature(r, min(s, _P256_ORDER - s))
+
+
+def _is_lower(data: SignedData) -> bool:
+    if not isinstance(data.leaf.public_key(), ec.EllipticCurvePublicKey):
+        return True
+    _, s = decode_dss_signature(data.signature)
+    return s <= _P256_ORDER // 2
 
 
 def _token(signer: Reader) -> bytes:
@@ -297,7 +325,6 @@ __all__ = [
     "ID_DATA",
     "ID_TST_INFO",
     "MAX_SIZE",
-    "NULL",
     "SHA256",
     "SignedData",
     "parse_signed_data",

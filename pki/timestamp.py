@@ -48,6 +48,10 @@ from pki.signed_data import ID_TST_INFO, SHA256, SignedData, parse_signed_data
 
 MAX_QUERY_SIZE = 1024
 MAX_RESPONSE_SIZE = 64 * 1024
+# Two certificates and a TSTInfo are below 3 KiB.
+MAX_TOKEN_SIZE = 16 * 1024
+# More arcs than anybody's policy has; bounds the arithmetic on what a stranger sent.
+MAX_OID_SIZE = 64
 # RFC 3161 names 64 bits; 160 is what anybody sends.
 MAX_NONCE_BITS = 160
 # A clock that is a minute off is no timestamping clock.
@@ -222,7 +226,9 @@ def parse_token(der: bytes) -> UnverifiedToken:
     Raises:
         MalformedError: it is not of the one shape (TSP-FORM).
     """
-    data = parse_signed_data(der, content_type=ID_TST_INFO, code="TSP-FORM", what="timestamp token")
+    data = parse_signed_data(
+        der, content_type=ID_TST_INFO, code="TSP-FORM", what="timestamp token", max_size=MAX_TOKEN_SIZE
+    )
     if data.token is not None:
         raise MalformedError("timestamp token - expected no unsigned attributes - got one", code="TSP-FORM")
     return UnverifiedToken(info=parse_tst_info(data.content), data=data)
@@ -275,7 +281,7 @@ def encode_oid(dotted: str) -> bytes:
         raise MalformedError(
             f"policy - expected an object identifier - got {dotted[:80]!r}", code="TSP-POLICY"
         ) from error
-    if first not in (0, 1, 2) or not 0 <= second < (40 if first < 2 else 2**32) or any(arc < 0 for arc in rest):  # noqa: PLR2004  # X.660: 40 arcs below 0 and 1
+    if first not in (0, 1, 2) or second < 0 or (first < 2 and second > 39) or any(arc < 0 for arc in rest):  # noqa: PLR2004  # X.660: 40 arcs below 0 and 1
         raise MalformedError(f"policy - expected an object identifier - got {dotted[:80]!r}", code="TSP-POLICY")
     return encode(OBJECT_IDENTIFIER, *(_base128(arc) for arc in (first * 40 + second, *rest)))
 
@@ -286,6 +292,8 @@ def decode_oid(content: bytes) -> str:
     Raises:
         MalformedError: the octets are none (TSP-POLICY).
     """
+    if len(content) > MAX_OID_SIZE:
+        raise MalformedError(f"policy - expected at most {MAX_OID_SIZE} octets - got {len(content)}", code="TSP-POLICY")
     arcs: list[int] = []
     value = 0
     for octet in content:
@@ -332,8 +340,10 @@ def _parse_time(reader: Reader) -> datetime:
     match = _TIME.fullmatch(text)
     if match is None:
         raise reader.malformed("genTime YYYYMMDDhhmmss[.f]Z without trailing zeros", repr(text[:40]))
+    digits = match[1].decode("ascii")
     try:
-        moment = datetime.strptime(match[1].decode("ascii"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        # Not strptime, which would import the calendar of the locale.
+        moment = datetime.fromisoformat(f"{digits[:8]}T{digits[8:]}+00:00").astimezone(UTC)
     except ValueError as error:
         raise reader.malformed("a moment of the calendar", repr(text[:40])) from error
     return moment.replace(microsecond=int((match[2] or b"").ljust(6, b"0")))

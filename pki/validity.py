@@ -2,31 +2,31 @@
 
 With u = genTime + accuracy, R = revocationDate, I = invalidityDate, E = min(R, I):
 
-====  ==========================================================================================  ==================
- row  situation                                                                                   result
-====  ==========================================================================================  ==================
-   1  no timestamp, all valid now, nothing revoked                                                accept, warn
-   2  no timestamp, any certificate not valid now                                                 refuse PKI-EXPIRED
-   3  no timestamp, any revoked                                                                   refuse PKI-REVOKED
-   4  timestamp; genTime - accuracy and u within every validity; nothing revoked                  accept
-   5  timestamp outside a validity, or later than the TSA key may be used                         refuse PKI-VALIDITY
-   6  benign reason, u < E                                                                        accept, warn
-   7  benign reason, u >= E                                                                       refuse PKI-REVOKED
-   8  keyCompromise with I, u < E                                                                 accept, warn
-   9  keyCompromise with I, u >= E                                                                refuse PKI-REVOKED
-  10  keyCompromise without I                                                                     refuse PKI-REVOKED
-  11  any other reason, or none                                                                   as keyCompromise
-  12  certificateHold, removeFromCRL                                                              refuse PKI-REVOKED
-  13  signing intermediate revoked for compromise (or anything not in 14)                         rows 8 to 10
-  14  signing intermediate superseded or ceased                                                   rows 6, 7
-  15  TSA's certificates expired now, valid at genTime, not revoked                               the time stands
-  16  TSA's certificates revoked, benign reason, u < E                                            the time stands
-  17  TSA's certificates revoked otherwise                                                        refuse TSP-REVOKED
-  18  bad token                                                                                   refuse (TSP-*, PKI-*)
+====  ======================================================================================  ==================
+ row  situation                                                                               result
+====  ======================================================================================  ==================
+   1  no timestamp, all valid now, nothing revoked                                            accept, warn
+   2  no timestamp, any certificate not valid now                                             refuse PKI-EXPIRED
+   3  no timestamp, any revoked                                                               refuse PKI-REVOKED
+   4  timestamp; genTime - accuracy and u within every validity; nothing revoked              accept
+   5  timestamp outside a validity, or later than the TSA key may be used                     refuse PKI-VALIDITY
+   6  benign reason, u < E                                                                    accept, warn
+   7  benign reason, u >= E                                                                   refuse PKI-REVOKED
+   8  keyCompromise with I, u < E                                                             accept, warn
+   9  keyCompromise with I, u >= E                                                            refuse PKI-REVOKED
+  10  keyCompromise without I                                                                 refuse PKI-REVOKED
+  11  any other reason, or none                                                               as keyCompromise
+  12  certificateHold, removeFromCRL                                                          refuse PKI-REVOKED
+  13  signing intermediate revoked for compromise (or anything not in 14)                     rows 8 to 10
+  14  signing intermediate superseded or ceased                                               rows 6, 7
+  15  TSA's certificates expired now, valid at genTime, not revoked                           the time stands
+  16  TSA's certificates revoked, benign reason, u < E                                        the time stands
+  17  TSA's certificates revoked otherwise                                                    refuse TSP-REVOKED
+  18  bad token                                                                               refuse (TSP-*, PKI-*)
   20  CRL missing, stale, of another issuer or scope, badly signed, too old                     refuse (PKI-CRL-*)
-  21  root expired                                                                                refuse PKI-ROOT-EXPIRED
-  22  genTime in the future, or this clock earlier than something already seen                    refuse PKI-CLOCK
-====  ==========================================================================================  ==================
+  21  root expired                                                                            refuse PKI-ROOT-EXPIRED
+  22  genTime in the future, or this clock earlier than something already seen                refuse PKI-CLOCK
+====  ======================================================================================  ==================
 
 Rules: pure; every instant is an argument. Rows 18 and 20 are decided where the token and the CRL are read
 (:mod:`pki.timestamp`, :mod:`pki.chain`, :mod:`pki.revocation`). Benign: superseded, cessationOfOperation,
@@ -41,7 +41,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from pki.crl_entries import BENIGN_REASONS, Reason, RevokedEntry
+from pki.crl_entries import BENIGN_REASONS, COMPROMISE_REASONS, Reason, RevokedEntry
 from pki.errors import TrustError
 from pki.profiles import TSA_KEY_USE
 from pki.revocation import CLOCK_SKEW
@@ -150,13 +150,16 @@ def check_root(root: x509.Certificate, at: datetime) -> None:
         )
 
 
-def decide_time(moment: SignedMoment, *, leaf: Standing, intermediate: Standing, at: datetime) -> Decision:
+def decide_time(
+    moment: SignedMoment, *, leaf: Standing, intermediate: Standing, root: x509.Certificate, at: datetime
+) -> Decision:
     """Rows 5, 15 to 17 and 22: may a timestamp be believed?
 
     Args:
         moment: What it says.
         leaf: The TSA.
         intermediate: The Timestamp Intermediate.
+        root: Its issuer.
         at: Now.
 
     Raises:
@@ -168,7 +171,7 @@ def decide_time(moment: SignedMoment, *, leaf: Standing, intermediate: Standing,
             code="PKI-CLOCK",
             hint="check this machine's clock",
         )
-    _check_covered(moment, (leaf, intermediate))
+    _check_covered(moment, (leaf, intermediate, Standing(certificate=root, entry=None)))
     if moment.gen_time > leaf.certificate.not_valid_before_utc + TSA_KEY_USE:
         raise TrustError(
             f"timestamp - expected within {TSA_KEY_USE.days} days of the TSA key's first day - got {moment.gen_time}",
@@ -232,10 +235,9 @@ def decide_stamped(moment: SignedMoment, *, leaf: Standing, intermediate: Standi
     for standing, benign, extra in ((leaf, BENIGN_REASONS, None), (intermediate, _CA_BENIGN, (13, 14))):
         if standing.entry is None:
             continue
-        row = _decide_entry(standing, standing.entry, moment, benign)
         if extra is not None:
             rows.append(extra[standing.entry.reason in benign])
-        rows.append(row)
+        rows.extend(_decide_entry(standing, standing.entry, moment, benign))
         warnings.append(
             TrustWarning(
                 code="PKI-REVOKED-LATER",
@@ -245,19 +247,21 @@ def decide_stamped(moment: SignedMoment, *, leaf: Standing, intermediate: Standi
     return Decision(rows=tuple(rows) or (4,), warnings=tuple(warnings))
 
 
-def _decide_entry(standing: Standing, entry: RevokedEntry, moment: SignedMoment, benign: frozenset[Reason]) -> int:
-    """Rows 6 to 12; return the row that accepts."""
+def _decide_entry(
+    standing: Standing, entry: RevokedEntry, moment: SignedMoment, benign: frozenset[Reason]
+) -> tuple[int, ...]:
+    """Rows 6 to 12; return the rows that accept."""
     if entry.reason in _NEVER:
         raise _revoked(standing, entry, "which is never accepted (row 12)")
     if entry.reason in benign:
         if moment.latest >= _effective(entry):
             raise _revoked(standing, entry, f"not before the timestamp {moment.gen_time:%Y-%m-%dT%H:%M:%SZ} (row 7)")
-        return 6
+        return (6,)
     if entry.invalidity_date is None:
         raise _revoked(standing, entry, "and nobody says since when the key was not its owner's alone (row 10)")
     if moment.latest >= _effective(entry):
         raise _revoked(standing, entry, f"not before the timestamp {moment.gen_time:%Y-%m-%dT%H:%M:%SZ} (row 9)")
-    return 8
+    return (8,) if entry.reason in COMPROMISE_REASONS else (11, 8)
 
 
 def _check_covered(moment: SignedMoment, standings: Iterable[Standing]) -> None:

@@ -34,6 +34,7 @@ from pki.addresses import CrlAddress
 from pki.chain import Use, VerifiedChain, verify_chain
 from pki.cms import UnverifiedSignature, parse_signature, verify_content
 from pki.errors import TrustError
+from pki.instants import whole_second
 from pki.names import Purpose, Tier, parse_package_uri
 from pki.revocation import CrlSet, VerifiedCrl, crl_address, verify_crl
 from pki.signed_data import SignedData, verify_signed_data
@@ -88,6 +89,7 @@ class VerifiedTime:
         policy: The TSA's policy, in dotted form.
         serial: Number of the token.
         crl_numbers: Numbers of the CRLs used, by address.
+        warnings: What a person should know.
     """
 
     gen_time: datetime
@@ -97,6 +99,7 @@ class VerifiedTime:
     policy: str
     serial: int
     crl_numbers: dict[CrlAddress, int] = field(default_factory=dict)
+    warnings: tuple[TrustWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,24 +163,25 @@ def verify_signature(
         not_before_clock: Something already seen that cannot be later than now, such as the build or a listing.
 
     Raises:
-        MalformedError: the signature, its token or a CRL is malformed (CMS-FORM, TSP-FORM, CRL-*).
+        MalformedError: the signature, its token or a CRL is malformed (CMS-FORM, TSP-FORM, CRL-*), or the moment has no
+            time zone (PKI-INSTANT).
         TrustError: a step refuses (PKI-*, CMS-SIGNATURE, TSP-*).
     """
+    at = _aware(at)
     signature = parse_signature(cms)  # 1
     check_clock(at, seen=not_before_clock)  # 2
     chain = verify_chain(signature.leaf, signature.intermediate, trust=trust, use=_USES[purpose])  # 3
     check_root(chain.root, at)
     verify_content(signature)  # 4
-    numbers: dict[CrlAddress, int] = {}
-    leaf, intermediate = _standings(chain, crls, at, numbers)  # 5
+    used: dict[CrlAddress, VerifiedCrl] = {}
+    leaf, intermediate = _standings(chain, crls, at, used)  # 5
     time = _verify_time(signature, purpose, trust=trust, crls=crls, at=at)  # 6
     if time is None:  # 7
         decision = decide_unstamped(leaf=leaf, intermediate=intermediate, at=at)
     else:
-        numbers.update(time.crl_numbers)
         moment = SignedMoment(gen_time=time.gen_time, accuracy=time.accuracy)
         decision = decide_stamped(moment, leaf=leaf, intermediate=intermediate, root=chain.root)
-    return _evidence(signature, chain, purpose=purpose, time=time, decision=decision, numbers=numbers)
+    return _evidence(signature, chain, purpose=purpose, time=time, decision=decision, used=used)
 
 
 def verify_token(token: bytes, message: bytes, *, trust: Trust, crls: CrlSet, at: datetime) -> VerifiedTime:
@@ -194,6 +198,7 @@ def verify_token(token: bytes, message: bytes, *, trust: Trust, crls: CrlSet, at
         MalformedError: the token or a CRL is malformed (TSP-FORM, CRL-*).
         TrustError: it may not be believed (TSP-IMPRINT, TSP-SIGNATURE, TSP-REVOKED, PKI-*).
     """
+    at = _aware(at)
     parsed = parse_token(token)
     if parsed.info.digest != hashlib.sha256(message).digest():
         raise TrustError(
@@ -202,10 +207,10 @@ def verify_token(token: bytes, message: bytes, *, trust: Trust, crls: CrlSet, at
     chain = verify_chain(parsed.data.leaf, parsed.data.intermediate, trust=trust, use=Use.TIMESTAMP)
     check_root(chain.root, at)
     verify_signed_data(parsed.data, code="TSP-SIGNATURE")
-    numbers: dict[CrlAddress, int] = {}
-    leaf, intermediate = _standings(chain, crls, at, numbers)
+    used: dict[CrlAddress, VerifiedCrl] = {}
+    leaf, intermediate = _standings(chain, crls, at, used)
     moment = SignedMoment(gen_time=parsed.info.gen_time, accuracy=parsed.info.accuracy)
-    decide_time(moment, leaf=leaf, intermediate=intermediate, at=at)
+    decide_time(moment, leaf=leaf, intermediate=intermediate, root=chain.root, at=at)
     return VerifiedTime(
         gen_time=parsed.info.gen_time,
         accuracy=parsed.info.accuracy,
@@ -213,21 +218,43 @@ def verify_token(token: bytes, message: bytes, *, trust: Trust, crls: CrlSet, at
         intermediate=chain.intermediate,
         policy=parsed.info.policy,
         serial=parsed.info.serial,
-        crl_numbers=numbers,
+        crl_numbers=_numbers(used),
+        warnings=_stale(used),
     )
 
 
+def _aware(at: datetime) -> datetime:
+    whole_second(at)
+    return at
+
+
 def _standings(
-    chain: VerifiedChain, crls: CrlSet, at: datetime, numbers: dict[CrlAddress, int]
+    chain: VerifiedChain, crls: CrlSet, at: datetime, used: dict[CrlAddress, VerifiedCrl]
 ) -> tuple[Standing, Standing]:
-    """Return leaf and intermediate with their entries; note the CRLs used in ``numbers``."""
+    """Return leaf and intermediate with their entries; note the CRLs in ``used``."""
 
     def standing(certificate: x509.Certificate, issuer: x509.Certificate) -> Standing:
-        crl: VerifiedCrl = verify_crl(crls, certificate=certificate, issuer=issuer, at=at)
-        numbers[crl.address] = crl.number
+        crl = verify_crl(crls, certificate=certificate, issuer=issuer, at=at)
+        used[crl.address] = crl
         return Standing(certificate=certificate, entry=crl.lookup(certificate.serial_number))
 
     return standing(chain.leaf, chain.intermediate), standing(chain.intermediate, chain.root)
+
+
+def _numbers(used: dict[CrlAddress, VerifiedCrl]) -> dict[CrlAddress, int]:
+    return {address: crl.number for address, crl in used.items()}
+
+
+def _stale(used: dict[CrlAddress, VerifiedCrl]) -> tuple[TrustWarning, ...]:
+    return tuple(
+        TrustWarning(
+            code="PKI-CRL-STALE",
+            text=f"CRL {crl.address.path} ended {crl.next_update:%Y-%m-%dT%H:%M:%SZ} and was accepted as asked;"
+            " nobody here knows what was revoked since",
+        )
+        for crl in used.values()
+        if crl.stale
+    )
 
 
 def _verify_time(
@@ -249,8 +276,14 @@ def _evidence(
     purpose: Purpose,
     time: VerifiedTime | None,
     decision: Decision,
-    numbers: dict[CrlAddress, int],
+    used: dict[CrlAddress, VerifiedCrl],
 ) -> VerifiedStatement:
+    # A listing never has a timestamp: that is no news. The root's CRL may be used for both paths: one warning.
+    known = (
+        *(decision.warnings if purpose is Purpose.PACKAGE else ()),
+        *_stale(used),
+        *(time.warnings if time else ()),
+    )
     return VerifiedStatement(
         statement=signature.content,
         signer=_signer(chain, purpose),
@@ -258,9 +291,8 @@ def _evidence(
         intermediate=chain.intermediate,
         root=chain.root,
         time=time,
-        # A listing never has a timestamp: that is no news.
-        warnings=decision.warnings if purpose is Purpose.PACKAGE else (),
-        crl_numbers=numbers,
+        warnings=tuple(dict.fromkeys(known)),
+        crl_numbers={**_numbers(used), **(time.crl_numbers if time else {})},
         rows=decision.rows,
     )
 
