@@ -41,7 +41,7 @@ from pki.errors import ConfigurationError
 from skillpkg.files import write_file
 
 if TYPE_CHECKING:
-    from pki.crl import CrlAddress
+    from pki.addresses import CrlAddress
 
 FRESH_FOR = timedelta(hours=24)
 """A CRL is fetched again after that, or earlier when a listing names a higher number."""

@@ -34,7 +34,7 @@ from pki.errors import (
 from skillpkg.transport import Reply, Transport
 
 if TYPE_CHECKING:
-    from pki.crl import CrlAddress
+    from pki.addresses import CrlAddress
 
 MAX_JSON_BYTES = 4_194_304
 """An answer of the registry: findings of a package of 2,000 files."""
@@ -253,7 +253,7 @@ class RegistryClient:
         Raises:
             ToolkitError: ``NET-*``; ``CRL-*`` - it is none.
         """
-        from pki.crl import parse_crl
+        from pki.revocation import parse_crl
 
         stem = f"pki/crl/{address.path}"
         plain = self._file(f"{stem}.crl", limit=MAX_CRL_BYTES)

@@ -29,7 +29,7 @@ from skillpkg.cache import FRESH_FOR, Cache
 if TYPE_CHECKING:
     from pki.verify import CrlSet
 
-    from pki.crl import CrlAddress
+    from pki.addresses import CrlAddress
     from skillpkg.client import RegistryClient
 
 MAX_OFFLINE_GRACE = timedelta(hours=72)
@@ -119,7 +119,7 @@ def _usable(copy: bytes, floor: int | None) -> bool:
     """Tell whether a copy saves fetching: it has the number asked for, and is not past its next update."""
     from datetime import UTC, datetime
 
-    from pki.crl import parse_crl
+    from pki.revocation import parse_crl
 
     try:
         crl = parse_crl(copy)
@@ -129,7 +129,7 @@ def _usable(copy: bytes, floor: int | None) -> bool:
 
 
 def _number(content: bytes) -> int:
-    from pki.crl import parse_crl
+    from pki.revocation import parse_crl
 
     try:
         return parse_crl(content).number

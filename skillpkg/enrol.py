@@ -222,13 +222,14 @@ def _require_request_of(chain: CertificateChain, request: bytes) -> None:
 
 
 def _require_trusted(chain: CertificateChain, *, namespace: str, trust: Trust, at: datetime) -> None:
-    from pki.chain import verify_chain
-    from pki.names import Purpose
+    from pki.chain import Use, verify_chain
+    from pki.names import Tier, TrustDomain, package_uri
 
-    verified = verify_chain(chain.leaf, chain.intermediate, trust, purpose=Purpose.PACKAGE)
-    if verified.name.namespace != namespace:
-        raise TrustError(
-            f"certificate - expected one for {namespace} - got one for {verified.name.namespace}", code="PKI-NAME"
-        )
+    verified = verify_chain(chain.leaf, chain.intermediate, trust=trust, use=Use.PACKAGE)
+    wanted = (
+        None if verified.domain is None else package_uri(namespace, Tier.ORGANISATION, TrustDomain(verified.domain))
+    )
+    if verified.uri is None or verified.uri != wanted:
+        raise TrustError(f"certificate - expected one for {wanted} - got one for {verified.uri}", code="PKI-NAME")
     if not chain.leaf.not_valid_before_utc <= at <= chain.leaf.not_valid_after_utc:
         raise TrustError("the certificate is not valid now", code="PKI-EXPIRED")

@@ -185,6 +185,8 @@ def _fetch(session: Session, wish: InstallWish, ref: PackageRef, lock: Lock) -> 
     registry = session.registry(wish.registry or _registry_of(session, locked), namespace=str(ref.namespace))
     source = session.verified_registry(registry, root=wish.root, freshness=wish.freshness)
     fetched = source.fetch(ref, locked=None if locked is None else locked.version)
+    if fetched.listed.status != "live":
+        session.say(f"warning[LST-YANKED]: {fetched.package.manifest.ref} is {fetched.listed.status}")
     return fetched, _entry(fetched, source.identity)
 
 

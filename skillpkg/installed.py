@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pki.errors import MalformedError, NotFoundError, PolicyError, TrustError
-from skillpkg.archive import PayloadFile, write_payload
+from skillpkg.archive import PayloadFile, encode_payload
 from skillpkg.files import load_file, write_file
 from skillpkg.folder import read_skill_folder
 from skillpkg.layout import LOCK_NAME, Place, links_of
@@ -189,4 +189,4 @@ def _look(place: Place, entry: LockedPackage) -> InstalledSkill:
 
 
 def _digest(files: Sequence[PayloadFile]) -> str:
-    return hashlib.sha256(write_payload(files)).hexdigest()
+    return hashlib.sha256(encode_payload(files)).hexdigest()

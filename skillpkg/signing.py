@@ -123,7 +123,7 @@ def open_key(where: str, *, pin: Callable[[], str]) -> Iterator[PrivateKey]:
     """
     if where.startswith(TOKEN_SCHEME):
         try:
-            from pki.hsm import open_private_key
+            from pki.hsm.token import open_private_key
         except ImportError as error:
             raise PolicyError(
                 "keys in tokens need the hsm extra", code="CLI-EXTRA", hint="pip install 'skreg[hsm]'"

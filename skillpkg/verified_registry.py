@@ -29,12 +29,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pki.errors import NotFoundError, TransportError, TrustError
+from pki.names import Tier
 from skillpkg.cache import Cache
 from skillpkg.crl_supply import CrlSupply
 
 if TYPE_CHECKING:
-    from pki.names import Tier
     from pki.trust import Trust
+    from pki.verify import VerifiedStatement
     from skillpkg.client import RegistryClient
     from skillpkg.listing import ListedVersion, VerifiedListing
     from skillpkg.names import PackageRef, Version
@@ -140,6 +141,7 @@ class VerifiedRegistry:
         archive = self._archive_bytes(exact, listed)
         package = verify_package(archive, trust=self.trust, crls=crls, at=self.at, expected=exact, tier=listed.signer)
         _check_statement(package.signature.statement, listed)
+        _check_tier_since(package.signature, listing)
         self.supply.remember(package.signature.crl_numbers)
         self.cache.keep_signature(str(listed.sha256), signature)
         self.cache.keep_package(str(listed.sha256), archive)
@@ -228,6 +230,17 @@ class VerifiedRegistry:
                 hint="the listing is signed; whoever served the archive changed it",
             )
         return archive
+
+
+def _check_tier_since(signature: VerifiedStatement, listing: VerifiedListing) -> None:
+    """Since a namespace became an organisation's, the registry does not sign for it any more (package.md 4)."""
+    since = listing.listing.organisation_since
+    if since is None or signature.signer.tier is not Tier.REGISTRY or signature.time is None:
+        return
+    if signature.time.gen_time + signature.time.accuracy >= since:
+        raise TrustError(
+            f"signer - expected the organisation itself since {since.isoformat()} - got the registry", code="PKG-TIER"
+        )
 
 
 def _check_statement(statement: bytes, listed: ListedVersion) -> None:

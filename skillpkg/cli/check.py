@@ -25,7 +25,7 @@ def command(*, folder: Path, as_json: bool) -> None:
     from skillpkg.folder import read_skill_folder
     from skillpkg.skillmd import check_skill
 
-    findings = check_skill(read_skill_folder(folder))
+    findings = check_skill(read_skill_folder(folder), folder=folder.resolve().name)
     if as_json:
         print_json({"findings": [finding_report(finding) for finding in findings]})
     else:
@@ -40,7 +40,7 @@ def _show(finding: Finding) -> None:
     from skillpkg.cli.output import plain, show
 
     line = f":{finding.line}" if finding.line else ""
-    show(f"{plain(finding.path)}{line}: {finding.severity} [{finding.rule}] {plain(finding.message)}")
+    show(f"{plain(finding.path or 'skill')}{line}: {finding.severity} [{finding.rule}] {plain(finding.message)}")
     if finding.remedy:
         show(f"  {plain(finding.remedy)}")
 

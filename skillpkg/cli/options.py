@@ -33,7 +33,7 @@ MAX_SECRET_BYTES = 1_024
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-class RefType(click.ParamType):
+class RefType(click.ParamType["PackageRef"]):
     """``namespace/name[@version]``."""
 
     name = "REF"
@@ -59,7 +59,7 @@ class RefType(click.ParamType):
             self.fail(f"{error.message} (namespace/name or namespace/name@version)", param, ctx)
 
 
-class InstantType(click.ParamType):
+class InstantType(click.ParamType[datetime]):
     """An instant such as ``2026-11-24T02:05:00Z``."""
 
     name = "T"
