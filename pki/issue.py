@@ -197,8 +197,7 @@ def issue_single_use_leaf(
     return sign_certificate(linted, issuer_key)
 
 
-def issue_listing_leaf(
-    issuer_key: PrivateKey,
+def draft_listing_leaf(
     issuer_cert: x509.Certificate,
     *,
     public_key: PublicKey,
@@ -207,16 +206,15 @@ def issue_listing_leaf(
     urls: IssuerUrls,
     at: datetime,
     shards: int = DEFAULT_SHARDS,
-) -> x509.Certificate:
-    """Return the certificate with which a registry signs its listings, valid for 180 days.
+) -> LintedCertificate:
+    """Return a linted listing leaf, valid for 180 days from ``at``.
 
     Raises:
-        PolicyError: subject, key or issuer do not fit (PKI-PROFILE, PKI-ISSUER, PKI-ISSUER-KEY).
+        PolicyError: subject, key or issuer do not fit (PKI-PROFILE, PKI-ISSUER).
         MalformedError: the trust domain is none (PKI-DOMAIN).
-        DeviceError: the token failed (HSM-*).
     """
     _require_issuer(issuer_cert, INTERMEDIATE_PROFILES[IntermediateRole.REGISTRY], domain)
-    linted = _draft(
+    return _draft(
         LISTING_LEAF,
         public_key,
         subject,
@@ -228,7 +226,44 @@ def issue_listing_leaf(
         uri=listing_uri(domain),
         shards=shards,
     )
+
+
+def issue_listing_leaf(
+    issuer_key: PrivateKey,
+    issuer_cert: x509.Certificate,
+    *,
+    public_key: PublicKey,
+    subject: Subject,
+    domain: str,
+    urls: IssuerUrls,
+    at: datetime,
+    shards: int = DEFAULT_SHARDS,
+) -> x509.Certificate:
+    """Return a registry's listing certificate; errors as :func:`draft_listing_leaf` and ``sign_certificate``."""
+    linted = draft_listing_leaf(
+        issuer_cert, public_key=public_key, subject=subject, domain=domain, urls=urls, at=at, shards=shards
+    )
     return sign_certificate(linted, issuer_key)
+
+
+def draft_tsa_leaf(
+    issuer_cert: x509.Certificate,
+    *,
+    public_key: PublicKey,
+    subject: Subject,
+    urls: IssuerUrls,
+    at: datetime,
+    days: int,
+) -> LintedCertificate:
+    """Return a linted certificate of a time-stamping authority.
+
+    It lives ``days`` days, as long as its tokens are to be verified; its key is used for 15 months only.
+
+    Raises:
+        PolicyError: subject, key, lifetime or issuer do not fit (PKI-PROFILE, PKI-ISSUER).
+    """
+    _require_issuer(issuer_cert, INTERMEDIATE_PROFILES[IntermediateRole.TIMESTAMP], None)
+    return _draft(TSA_LEAF, public_key, subject, at, days=days, issuer=issuer_cert, urls=urls)
 
 
 def issue_tsa_leaf(
@@ -241,16 +276,8 @@ def issue_tsa_leaf(
     at: datetime,
     days: int,
 ) -> x509.Certificate:
-    """Return the certificate of a time-stamping authority.
-
-    It lives ``days`` days, as long as its tokens are to be verified; its key is used for 15 months only.
-
-    Raises:
-        PolicyError: subject, key, lifetime or issuer do not fit (PKI-PROFILE, PKI-ISSUER, PKI-ISSUER-KEY).
-        DeviceError: the token failed (HSM-*).
-    """
-    _require_issuer(issuer_cert, INTERMEDIATE_PROFILES[IntermediateRole.TIMESTAMP], None)
-    linted = _draft(TSA_LEAF, public_key, subject, at, days=days, issuer=issuer_cert, urls=urls)
+    """Return a time-stamping authority's certificate; errors as :func:`draft_tsa_leaf` and ``sign_certificate``."""
+    linted = draft_tsa_leaf(issuer_cert, public_key=public_key, subject=subject, urls=urls, at=at, days=days)
     return sign_certificate(linted, issuer_key)
 
 

@@ -1,0 +1,212 @@
+"""The folder that a ceremony leaves: every file made once, never changed, listed with its SHA-256.
+
+::
+
+    plan.yaml  requests/NAME.csr             what was asked for
+    transcript.jsonl  transcript.sig.json    what happened, signed by the officers
+    certificates/NAME.pem  crls/NAME.crl     what was made: PEM, DER
+    public_keys/LABEL.pem  bundle.json       of keys generated here; of a root ceremony
+    SHA256SUMS                               of all files above, for ``sha256sum --check``
+
+Rules:
+    * Files are created exclusively, synced, read back; nothing is overwritten, ever.
+    * Reading takes exactly the files of SHA256SUMS: one more, one less or one changed is refused.
+
+Example::
+
+    folder = NewFolder.create(Path("ceremony/root"))
+    folder.write("certificates/root.pem", pem)
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ceremony.words import sha256_hex
+from pki.errors import ConfigurationError, ConflictError, MalformedError, NotFoundError, TrustError
+
+SUMS = "SHA256SUMS"
+TRANSCRIPT = "transcript.jsonl"
+SIGNATURES = "transcript.sig.json"
+PLAN = "plan.yaml"
+BUNDLE = "bundle.json"
+
+MAX_FILE_BYTES = 33_554_432
+"""A CRL; nothing else comes near."""
+
+MAX_FILES = 1_000
+"""A ceremony makes a few dozen."""
+
+_LINE = re.compile(r"([0-9a-f]{64})  ((?:[a-z_]+/)?[A-Za-z0-9][A-Za-z0-9._ -]{0,80})")
+
+
+@dataclass(slots=True)
+class NewFolder:
+    """A folder being filled.
+
+    Attributes:
+        path: Where.
+        sums: SHA-256 of each file, by name.
+    """
+
+    path: Path
+    sums: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def create(cls, path: Path) -> NewFolder:
+        """Make the folder.
+
+        Args:
+            path: It must not exist, or be empty.
+
+        Raises:
+            ConflictError: something is there (CER-OUTPUT).
+            ConfigurationError: it cannot be made (CER-OUTPUT).
+        """
+        try:
+            path.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise ConflictError(f"{path} - expected a new folder - got one with files", code="CER-OUTPUT")
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be made: {error.strerror}", code="CER-OUTPUT") from error
+        return cls(path)
+
+    def write(self, name: str, data: bytes) -> str:
+        """Write a file.
+
+        Args:
+            name: Relative to the folder.
+            data: Its content.
+
+        Returns:
+            Its SHA-256.
+
+        Raises:
+            ConflictError: it is there already (CER-OUTPUT).
+            ConfigurationError: it could not be written, or does not read back (CER-OUTPUT).
+        """
+        place = self.path / name
+        try:
+            place.parent.mkdir(exist_ok=True)
+            with place.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            written = place.read_bytes()
+        except FileExistsError as error:
+            raise ConflictError(f"{name} - expected a new file - got one that is there", code="CER-OUTPUT") from error
+        except OSError as error:
+            raise ConfigurationError(f"{name} cannot be written: {error.strerror}", code="CER-OUTPUT") from error
+        if written != data:
+            raise ConfigurationError(f"{name} - expected what was written - got other bytes", code="CER-OUTPUT")
+        self.sums[name] = sha256_hex(data)
+        return self.sums[name]
+
+    def append(self, name: str, line: bytes) -> None:
+        """Append a line to the transcript, so that it is there whatever happens next.
+
+        Raises:
+            ConfigurationError: it could not be written (CER-OUTPUT).
+        """
+        try:
+            with (self.path / name).open("ab") as file:
+                file.write(line + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise ConfigurationError(f"{name} cannot be written: {error.strerror}", code="CER-OUTPUT") from error
+
+    def close(self, appended: str) -> None:
+        """Write SHA256SUMS, with the file that was appended to."""
+        self.sums[appended] = sha256_hex((self.path / appended).read_bytes())
+        lines = [f"{digest}  {name}\n" for name, digest in sorted(self.sums.items())]
+        self.write(SUMS, "".join(lines).encode("ascii"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """A folder that was read whole, and whose files have their digests.
+
+    Attributes:
+        path: Where.
+        files: Content by name, without SHA256SUMS.
+    """
+
+    path: Path
+    files: Mapping[str, bytes]
+
+    def file(self, name: str) -> bytes:
+        """Return a file's content.
+
+        Raises:
+            TrustError: there is none (CER-INCOMPLETE).
+        """
+        if name not in self.files:
+            raise TrustError(f"{self.path.name} - expected a file {name} - got none", code="CER-INCOMPLETE")
+        return self.files[name]
+
+    def below(self, folder: str) -> dict[str, bytes]:
+        """Return the files of a folder within, by their name without it."""
+        return {
+            name.removeprefix(f"{folder}/"): data for name, data in self.files.items() if name.startswith(f"{folder}/")
+        }
+
+
+def load_folder(path: Path) -> Folder:
+    """Read a ceremony's folder.
+
+    Args:
+        path: Where.
+
+    Raises:
+        NotFoundError: there is none (CER-INCOMPLETE).
+        MalformedError: SHA256SUMS is not of its form (CER-SUMS).
+        TrustError: a file is missing, added or changed (CER-SUMS).
+    """
+    sums = _read_sums(path)
+    present = {
+        item.relative_to(path).as_posix() for item in path.rglob("*") if item.is_symlink() or not item.is_dir()
+    } - {SUMS}
+    if present != set(sums):
+        odd = sorted(present ^ set(sums))
+        raise TrustError(
+            f"{path.name} - expected the files of {SUMS} - got {', '.join(odd)[:200]} besides", code="CER-SUMS"
+        )
+    files = {name: _read(path / name) for name in sums}
+    for name, data in files.items():
+        if sha256_hex(data) != sums[name]:
+            raise TrustError(f"{name} - expected SHA-256 {sums[name]} - got {sha256_hex(data)}", code="CER-SUMS")
+    return Folder(path=path, files=files)
+
+
+def _read_sums(path: Path) -> dict[str, str]:
+    if not (path / SUMS).is_file():
+        raise NotFoundError(
+            f"{path} - expected a ceremony's folder with {SUMS} - got none",
+            code="CER-INCOMPLETE",
+            hint="a ceremony that stopped has no SHA256SUMS; its transcript says why",
+        )
+    sums: dict[str, str] = {}
+    for line in _read(path / SUMS).decode("utf-8", errors="replace").splitlines():
+        match = _LINE.fullmatch(line)
+        if match is None or match[2] in sums or len(sums) >= MAX_FILES:
+            raise MalformedError(f"{SUMS} - expected lines of SHA-256 and name - got {line[:80]!r}", code="CER-SUMS")
+        sums[match[2]] = match[1]
+    return sums
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.is_symlink():
+            raise TrustError(f"{path.name} - expected a file - got a link", code="CER-SUMS")
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise NotFoundError(f"{path.name} cannot be read: {error.strerror}", code="CER-INCOMPLETE") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise MalformedError(f"{path.name} - expected at most {MAX_FILE_BYTES} bytes - got more", code="CER-SUMS")
+    return data
