@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -19,6 +20,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 SCRIPTS = Path(sys.executable).parent
 CALL_SECONDS = 60.0
@@ -153,7 +155,7 @@ class Daemon:
                 start_new_session=True,
             )
 
-    def __enter__(self) -> Daemon:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -194,10 +196,8 @@ class Daemon:
 
     def kill(self) -> None:
         """End it and all of its children at once, as a power cut does."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, 9)
-        except ProcessLookupError:
-            pass
         self._process.wait(STOP_SECONDS)
 
 
