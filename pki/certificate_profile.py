@@ -65,6 +65,7 @@ class CertificateProfile:
         alternative_name: Which URI it carries.
         is_root: Whether it is self-signed and therefore carries no address.
         sharded: Whether its CRL distribution point may name another shard than 0.
+        names_namespace: Whether commonName repeats the namespace of the URI.
         names_organisation: Whether commonName repeats organizationName.
     """
 
@@ -82,4 +83,5 @@ class CertificateProfile:
     alternative_name: AlternativeName = AlternativeName.NONE
     is_root: bool = False
     sharded: bool = False
+    names_namespace: bool = False
     names_organisation: bool = False

@@ -6,15 +6,16 @@ Left to others: fingerprints as words (the ceremony's), colours and languages.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.extensions import ExtensionType
 
-from pki.errors import ToolkitError
+from pki.errors import MalformedError, PolicyError
 from pki.keys import key_spec
+from pki.unreadable import UNREADABLE
 
 _TIME = "%Y-%m-%d %H:%M:%S UTC"
 _USAGES = {
@@ -49,13 +50,28 @@ def fingerprint_hex(certificate: x509.Certificate) -> str:
 
 
 def describe_certificate(certificate: x509.Certificate) -> str:
-    """Return a certificate as lines ``field: value``, extensions with their criticality."""
-    return "\n".join(_certificate_lines(certificate))
+    """Return a certificate as lines ``field: value``, extensions with their criticality.
+
+    Raises:
+        MalformedError: a part of it cannot be read (PKI-UNREADABLE).
+    """
+    return _lines(_certificate_lines(certificate))
 
 
 def describe_crl(crl: x509.CertificateRevocationList) -> str:
-    """Return a CRL as lines ``field: value``, one more for each entry."""
-    return "\n".join(_crl_lines(crl))
+    """Return a CRL as lines ``field: value``, one more for each entry.
+
+    Raises:
+        MalformedError: a part of it cannot be read (PKI-UNREADABLE).
+    """
+    return _lines(_crl_lines(crl))
+
+
+def _lines(lines: Iterable[str]) -> str:
+    try:
+        return "\n".join(lines)
+    except UNREADABLE as error:
+        raise MalformedError(f"X.509 - expected readable fields - got {error}"[:200], code="PKI-UNREADABLE") from error
 
 
 def _certificate_lines(certificate: x509.Certificate) -> Iterator[str]:
@@ -86,7 +102,7 @@ def _crl_lines(crl: x509.CertificateRevocationList) -> Iterator[str]:
 def _describe_key(certificate: x509.Certificate) -> str:
     try:
         return str(key_spec(certificate.public_key()))
-    except (ToolkitError, ValueError):
+    except (PolicyError, *UNREADABLE):
         return certificate.public_key_algorithm_oid.dotted_string
 
 

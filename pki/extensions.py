@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network
 
 from cryptography import x509
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID, NameOID
 
 from pki.addresses import parse_ca_url, parse_crl_url
 from pki.certificate_profile import AlternativeName, CertificateProfile
@@ -241,12 +241,15 @@ def _check_names(certificate: x509.Certificate, profile: CertificateProfile, dom
             elif domain is not None and found != domain:
                 yield _finding("extensions.nameConstraints", f"below {domain}", found, rule="PKI-NAME")
         elif profile.alternative_name is not AlternativeName.NONE:
-            yield from _check_alternative_name(alternative_uri(certificate), profile, domain)
+            yield from _check_alternative_name(certificate, profile, domain)
     except MalformedError as error:
         yield Finding(rule="PKI-NAME", field="extensions", message=error.message)
 
 
-def _check_alternative_name(uri: str, profile: CertificateProfile, domain: str | None) -> Iterator[Finding]:
+def _check_alternative_name(
+    certificate: x509.Certificate, profile: CertificateProfile, domain: str | None
+) -> Iterator[Finding]:
+    uri = alternative_uri(certificate)
     if profile.alternative_name is AlternativeName.LISTING:
         found = TrustDomain(uri.removeprefix("https://index.").removesuffix("/"))
         fits = uri == listing_uri(found)
@@ -254,9 +257,16 @@ def _check_alternative_name(uri: str, profile: CertificateProfile, domain: str |
         name = parse_package_uri(uri)
         found = name.domain
         fits = name.tier is _LABELS[profile.alternative_name]
+        yield from _check_common_name(certificate, profile, name.namespace)
     if not fits or (domain is not None and found != domain):
         expected = profile.alternative_name.replace("D/", f"{domain or 'DOMAIN'}/")
         yield _finding("extensions.subjectAltName", expected, uri, rule="PKI-NAME")
+
+
+def _check_common_name(certificate: x509.Certificate, profile: CertificateProfile, namespace: str) -> Iterator[Finding]:
+    names = [attribute.value for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if profile.names_namespace and names != [namespace]:
+        yield _finding("subject.commonName", f"the namespace {namespace}", str(names), rule="PKI-NAME")
 
 
 def _check_addresses(values: _Values, profile: CertificateProfile) -> Iterator[Finding]:

@@ -111,6 +111,7 @@ SINGLE_USE_LEAF = CertificateProfile(
     issuer_role=IntermediateRole.REGISTRY,
     alternative_name=AlternativeName.USER,
     sharded=True,
+    names_namespace=True,
 )
 LISTING_LEAF = CertificateProfile(
     name="listing leaf",
@@ -186,11 +187,15 @@ def check_link(certificate: x509.Certificate, issuer: x509.Certificate) -> Itera
 def _check_fields(certificate: x509.Certificate, profile: CertificateProfile) -> Iterator[Finding]:
     if certificate.version != x509.Version.v3:
         yield _finding("version", "v3", certificate.version.name)
-    if not MIN_SERIAL <= certificate.serial_number <= MAX_SERIAL:
-        yield _finding("serialNumber", "64 to 128 bits", f"{certificate.serial_number.bit_length()} bits")
+    # X.509 numbers may be negative; ours are not, nor are they encoded below.
+    serial = certificate.serial_number
+    if not MIN_SERIAL <= serial <= MAX_SERIAL:
+        yield _finding(
+            "serialNumber", "64 to 128 bits", f"{'negative, ' if serial < 0 else ''}{serial.bit_length()} bits"
+        )
     if certificate.signature_algorithm_oid != signature_oid(ISSUER_KEY):
         yield _finding("signatureAlgorithm", "ecdsa-with-SHA384", certificate.signature_algorithm_oid.dotted_string)
-    elif not _is_plainly_encoded(certificate):
+    elif serial >= 0 and not _is_plainly_encoded(certificate):
         yield _finding("signatureAlgorithm", "the same without parameters, inside and outside", "another encoding")
     try:
         spec = key_spec(certificate.public_key())
@@ -240,18 +245,23 @@ def _finding(where: str, expected: str, got: str) -> Finding:
 
 __all__ = [
     "DAY",
+    "INTERMEDIATE_LIFETIME",
     "INTERMEDIATE_PROFILES",
     "ISSUER_KEY",
     "LISTING_LEAF",
+    "LISTING_LEAF_LIFETIME",
     "MAX_SERIAL",
     "MIN_SERIAL",
     "ORGANISATION_LEAF",
+    "ORGANISATION_LEAF_LIFETIME",
     "PUBLISHER_INTERMEDIATE",
     "REGISTRY_INTERMEDIATE",
     "ROOT",
+    "ROOT_LIFETIME",
     "SECOND",
     "SINGLE_USE_BACKDATE",
     "SINGLE_USE_LEAF",
+    "SINGLE_USE_LEAF_LIFETIME",
     "TIMESTAMP_INTERMEDIATE",
     "TSA_KEY_USE",
     "TSA_LEAF",

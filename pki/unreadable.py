@@ -11,6 +11,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 UNREADABLE = (
     ValueError,
+    # a BIT STRING as an attribute of a name
+    TypeError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
     x509.InvalidVersion,

@@ -188,15 +188,23 @@ def login(module: Module, token: pkcs11.Token, pin: Pin) -> None:
         held = module.logins.get(token.serial)
         if held is None:
             # Read afresh: the flags in `token` are those of when it was found.
-            flags = token.slot.get_token().flags
-            if flags & (TokenFlag.USER_PIN_LOCKED | TokenFlag.USER_PIN_FINAL_TRY):
-                raise DeviceError(
-                    f"login to token {token.label!r} - expected tries left - got a PIN locked or on its last try",
-                    code="HSM-PIN-LOCKED",
-                    hint="log in once with the vendor's tool, or have the security officer set a new PIN",
-                )
+            require_tries_left(token.slot.get_token().flags)
             held = module.logins[token.serial] = _Login(token.open(user_pin=pin()))
         held.users += 1
+
+
+def require_tries_left(flags: TokenFlag) -> None:
+    """Check a token's flags before a login that might be the last try.
+
+    Raises:
+        DeviceError: the PIN is locked, or one wrong try from it (HSM-PIN-LOCKED).
+    """
+    if flags & (TokenFlag.USER_PIN_LOCKED | TokenFlag.USER_PIN_FINAL_TRY):
+        raise DeviceError(
+            "login - expected tries left - got a PIN that is locked or on its last try",
+            code="HSM-PIN-LOCKED",
+            hint="log in once with the vendor's tool, or have the security officer set a new PIN",
+        )
 
 
 def logout(module: Module, token: pkcs11.Token) -> None:

@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Protocol
 
 import pkcs11
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -50,8 +51,8 @@ def read_public_key(session: pkcs11.Session, private: pkcs11.Object) -> PublicKe
             code="HSM-PUBLIC-KEY",
         )
     try:
-        public_key = _convert(found[0])
-    except (ValueError, IndexError) as error:
+        public_key = convert_public_key(found[0])
+    except ValueError as error:
         raise DeviceError(
             f"public key of {private[Attribute.LABEL]!r} - expected a point or a modulus - got something else",
             code="HSM-PUBLIC-KEY",
@@ -68,7 +69,20 @@ def read_spec(session: pkcs11.Session, private: pkcs11.Object) -> KeySpec | None
         return None
 
 
-def _convert(public: pkcs11.Object) -> PublicKey:
+class Attributes(Protocol):
+    """Something with PKCS#11 attributes, such as an object in a token."""
+
+    def __getitem__(self, key: Attribute, /) -> Any:  # noqa: ANN401 - PKCS#11 values vary
+        ...
+
+
+def convert_public_key(public: Attributes) -> PublicKey:
+    """Return the public key that an object's attributes describe; call it inside ``device_call``.
+
+    Raises:
+        ValueError: they describe none.
+        PolicyError: a kind of key we do not use (KEY-WEAK).
+    """
     kind = public[Attribute.KEY_TYPE]
     if kind == KeyType.RSA:
         exponent, modulus = public[Attribute.PUBLIC_EXPONENT], public[Attribute.MODULUS]
@@ -85,4 +99,4 @@ def _point(value: bytes, curve: ec.EllipticCurve) -> bytes:
         return value
     if len(value) == size + 2 and value[0] == _OCTET_STRING and value[1] == size:
         return value[2:]
-    raise ValueError
+    raise ValueError(f"point of {len(value)} bytes")

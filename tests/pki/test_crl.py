@@ -28,6 +28,7 @@ from pki.crl_lint import crl_number, read_entries
 from pki.errors import MalformedError, PolicyError, ToolkitError, TrustError
 from pki.keys import KeySpec, generate_key
 from tests.pki.authority import NOW, Authority
+from tests.pki.mutation import mutate
 
 AUTHORITY = Authority.create()
 ROOT, PUBLISHER, TIMESTAMP = AUTHORITY.root_ca, AUTHORITY.publisher_ca, AUTHORITY.timestamp_ca
@@ -194,7 +195,7 @@ def test_number_out_of_range_is_refused(number: int) -> None:
         {"next_update": NOW},
         {"next_update": NOW - HOUR},
         {"next_update": NOW + 48 * HOUR + timedelta(seconds=1)},
-        {"this_update": NOW - timedelta(seconds=1)},
+        {"this_update": NOW - HOUR, "next_update": NOW + HOUR},
         {
             "issuer_key": ROOT.key,
             "issuer_cert": ROOT.certificate,
@@ -241,6 +242,8 @@ def test_address_that_no_certificate_has_is_refused() -> None:
 def test_leaf_issues_no_crl() -> None:
     signer = AUTHORITY.organisation
     assert refusal(PolicyError, issuer_key=signer.key, issuer_cert=signer.leaf) == "CRL-ISSUER"
+    bare = mutate(PUBLISHER.certificate, ROOT.key, remove=(x509.BasicConstraints,))
+    assert refusal(PolicyError, issuer_cert=bare) == "CRL-ISSUER"
 
 
 def test_key_of_another_issuer_is_refused() -> None:

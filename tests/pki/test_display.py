@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.crl import Reason
 from pki.display import describe_certificate, describe_crl, fingerprint_hex
+from pki.errors import MalformedError
 from tests.pki.authority import NOW, Authority
 from tests.pki.mutation import mutate
 
@@ -88,3 +89,12 @@ def test_foreign_crl_is_shown_too() -> None:
     revoked = x509.RevokedCertificateBuilder(7, NOW).build()
     text = describe_crl(x509.load_der_x509_crl(AUTHORITY.unlinted_crl(AUTHORITY.root_ca, [], revoked=[revoked])))
     assert "no reason given" in text
+
+
+def test_unreadable_certificate_is_refused() -> None:
+    der = AUTHORITY.tsa.leaf.public_bytes(Encoding.DER)
+    # organizationName as a BIT STRING, which the library only notices when the name is read.
+    broken = x509.load_der_x509_certificate(der.replace(b"\x0c\x0eExample Skills", b"\x03\x0e\x00xample Skills"))
+    with pytest.raises(MalformedError) as caught:
+        describe_certificate(broken)
+    assert caught.value.code == "PKI-UNREADABLE"

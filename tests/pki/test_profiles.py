@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from pki.assembly import assemble
+from pki.assembly import assemble, encode_integer
 from pki.errors import MalformedError
 from pki.extensions import EXCLUDED, alternative_uri, constrained_names, crl_url_in
 from pki.keys import KeySpec, algorithm_identifier, generate_key
@@ -180,6 +180,36 @@ def test_leaf_that_outlives_its_issuer_is_refused() -> None:
     assert rules("organisation", late) == {("PKI-PROFILE", "validity.notAfter")}
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
+def test_negative_serial_is_refused() -> None:
+    certificate, profile, _ = GOOD["organisation"]
+    positive = encode_integer(certificate.serial_number)
+    negative = bytes((2, len(positive) - 2, 0x80)) + positive[3:]
+    inner = certificate.tbs_certificate_bytes.replace(positive, negative, 1)
+    other = x509.load_der_x509_certificate(assemble(inner, algorithm_identifier(KeySpec.P384), certificate.signature))
+    found = check_profile(other, profile, domain=DOMAIN)
+    assert [(f.rule, f.field) for f in found] == [("PKI-PROFILE", "serialNumber")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"\x0c\x0eExample Skills", b"\x03\x0e\x00xample Skills"),
+        (b"\x0c\x0eExample Skills", b"\x0c\x0e\xffxample Skills"),
+        (b"\x13\x02SE", b"\x13\x02se"),
+        (b"\x13\x02SE", b"\x0c\x02SE"),
+        (b"\x86\x21", b"\x82\x21"),
+    ],
+)
+def test_field_that_cannot_be_read_is_refused(old: bytes, new: bytes) -> None:
+    name = "organisation" if old[0] == 0x86 else "registry"
+    certificate, profile, _ = GOOD[name]
+    inner = certificate.tbs_certificate_bytes.replace(old, new)
+    assert inner != certificate.tbs_certificate_bytes
+    other = x509.load_der_x509_certificate(assemble(inner, algorithm_identifier(KeySpec.P384), certificate.signature))
+    assert check_profile(other, profile, domain=DOMAIN)
+
+
 # --- names
 
 
@@ -190,6 +220,7 @@ def test_leaf_that_outlives_its_issuer_is_refused() -> None:
         ("organisation", Subject(common_name="A", organization="A", country="SE").x509_name()),
         ("organisation", Subject(common_name="A", organization="B", country="SE", serial_number="a").x509_name()),
         ("single", Subject(common_name="jsmith").x509_name()),
+        ("single", Subject(common_name="another", serial_number="a").x509_name()),
         ("single", Subject(common_name="jsmith", country="SE", serial_number="a").x509_name()),
         ("tsa", x509.Name([x509.NameAttribute(NameOID.LOCALITY_NAME, "Lund")])),
         ("tsa", x509.Name([])),

@@ -1,0 +1,56 @@
+"""The door: errors, forks and last tries."""
+
+from __future__ import annotations
+
+import os
+
+import pkcs11.exceptions as p11
+import pytest
+from pkcs11.constants import TokenFlag
+
+from pki.errors import DeviceError
+from pki.hsm.module import device_call, require_tries_left
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (p11.PinIncorrect, "HSM-PIN"),
+        (p11.PinExpired, "HSM-PIN"),
+        (p11.UserPinNotInitialized, "HSM-PIN"),
+        (p11.PinLocked, "HSM-PIN-LOCKED"),
+        (p11.DeviceRemoved, "HSM-NO-TOKEN"),
+        (p11.TokenNotPresent, "HSM-NO-TOKEN"),
+        (p11.SessionHandleInvalid, "HSM-GONE"),
+        (p11.ObjectHandleInvalid, "HSM-GONE"),
+        (p11.MechanismInvalid, "HSM-MECHANISM"),
+        (p11.GeneralError, "HSM-FAILED"),
+        (p11.DeviceMemory, "HSM-FAILED"),
+        (NotImplementedError, "HSM-FAILED"),
+    ],
+)
+def test_error_of_a_module_becomes_ours(error: type[Exception], code: str) -> None:
+    with pytest.raises(DeviceError) as caught, device_call("signing", os.getpid()):
+        raise error
+    assert caught.value.code == code
+    assert caught.value.message.startswith("signing - expected")
+    assert isinstance(caught.value.__cause__, error)
+
+
+def test_other_errors_pass_through() -> None:
+    with pytest.raises(ZeroDivisionError), device_call("signing", os.getpid()):
+        raise ZeroDivisionError
+
+
+def test_call_in_another_process_is_refused() -> None:
+    with pytest.raises(DeviceError) as caught, device_call("signing", os.getpid() + 1):
+        pytest.fail("the body ran")
+    assert caught.value.code == "HSM-FORK"
+
+
+@pytest.mark.parametrize("flag", [TokenFlag.USER_PIN_LOCKED, TokenFlag.USER_PIN_FINAL_TRY])
+def test_last_try_is_left_to_people(flag: TokenFlag) -> None:
+    require_tries_left(TokenFlag.USER_PIN_COUNT_LOW)
+    with pytest.raises(DeviceError) as caught:
+        require_tries_left(flag | TokenFlag.TOKEN_INITIALIZED)
+    assert caught.value.code == "HSM-PIN-LOCKED"
