@@ -76,9 +76,7 @@ class StoredCertificate:
     reason: str | None = None
 
 
-_REQUEST = (
-    "id, namespace, account_id, csr, state, error_code, error_message, issuer_ski, serial, created_at"
-)
+_REQUEST = "id, namespace, account_id, csr, state, error_code, error_message, issuer_ski, serial, created_at"
 _CERTIFICATE = (
     "issuer_ski, serial, shard, kind, der, namespace, account_id, not_before, not_after, revoked_since, reason"
 )
@@ -100,8 +98,7 @@ def request_certificate(connection: Connection, *, namespace: str, account_id: s
     ).fetchone()
     if row is None:
         row = connection.execute(
-            "INSERT INTO certificate_requests (namespace, account_id, csr) VALUES (%s, %s, %s)"
-            f" RETURNING {_REQUEST}",
+            f"INSERT INTO certificate_requests (namespace, account_id, csr) VALUES (%s, %s, %s) RETURNING {_REQUEST}",
             (namespace, account_id, csr),
         ).fetchone()
     return _request(row)

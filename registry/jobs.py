@@ -17,9 +17,7 @@ VET = "vet"
 SIGN = "sign"
 
 
-def enqueue(
-    connection: Connection, *, worker: str, kind: str, subject: str, run_at: datetime | None = None
-) -> None:
+def enqueue(connection: Connection, *, worker: str, kind: str, subject: str, run_at: datetime | None = None) -> None:
     """Ask for work.
 
     Args:
@@ -31,6 +29,4 @@ def enqueue(
         subject: To what: a submission's id, ``SKI/SHARD``, ``NAMESPACE/NAME``.
         run_at: When; now unless given.
     """
-    connection.execute(
-        "SELECT enqueue(%s, %s, %s, coalesce(%s::timestamptz, now()))", (worker, kind, subject, run_at)
-    )
+    connection.execute("SELECT enqueue(%s, %s, %s, coalesce(%s::timestamptz, now()))", (worker, kind, subject, run_at))

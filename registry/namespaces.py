@@ -69,9 +69,7 @@ def create_namespace(
             code="REG-NAMESPACE",
         )
     # What a certificate could not carry is refused now, not months later.
-    Subject(
-        common_name=organisation or namespace, organization=organisation, country=country, serial_number=account_id
-    )
+    Subject(common_name=organisation or namespace, organization=organisation, country=country, serial_number=account_id)
     try:
         connection.execute(
             "INSERT INTO namespaces (namespace, tier, account_id, organisation, country) VALUES (%s, %s, %s, %s, %s)",

@@ -1,8 +1,10 @@
-"""The child process that examines one unsigned package: ``python -I -m worker.examine < archive > findings``.
+"""The child process that examines one package: ``python -I -m worker.examine DIGEST < archive > findings``.
+
+DIGEST is the SHA-256 of the statement that the submission's row has: what is examined is what will be signed.
 
 It limits itself before it reads the first byte, and then runs:
 
-1. the canonical archive reader, the manifest and the limits of a submission;
+1. the canonical archive reader, the manifest and the limits of a submission, signed by its publisher or not;
 2. the Agent Skills specification (``skillpkg.skillmd``);
 3. the content rules (``worker.rules``).
 
@@ -13,11 +15,14 @@ Rules:
 
 from __future__ import annotations
 
+import hashlib
 import resource
 import sys
 
-from pki.errors import MalformedError, PolicyError
-from skillpkg.package import read_unsigned_package
+from pki.errors import MalformedError, PolicyError, ToolkitError, TrustError
+from skillpkg.archive import SUBMISSION, Archive, read_archive
+from skillpkg.manifest import split_sealed
+from skillpkg.package import UnsignedPackage, read_unsigned_package
 from skillpkg.skillmd import Finding, Severity, check_skill
 from worker.isolation import encode_findings
 from worker.rules import check_content
@@ -33,6 +38,9 @@ CPU_SECONDS = 60
 
 OPEN_FILES = 64
 
+SEAM = b',"signature":"'
+"""Where a publisher's signature begins in manifest.json (package.md 2)."""
+
 
 def limit_process() -> None:
     """Give up memory, CPU time, writing files and core dumps beyond what an examination needs."""
@@ -46,19 +54,24 @@ def limit_process() -> None:
         resource.setrlimit(what, (most, most))
 
 
-def examine(data: bytes) -> tuple[Finding, ...]:
-    """Examine an unsigned package.
+def examine(data: bytes, statement_sha256: str) -> tuple[Finding, ...]:
+    """Examine a package.
 
     Args:
         data: The archive, as uploaded.
+        statement_sha256: SHA-256 of the statement it must hold, hexadecimal.
 
     Returns:
         All findings; a package whose structure is broken has just one.
     """
     try:
-        package = read_unsigned_package(data)
-    except (MalformedError, PolicyError) as error:
+        package = _open(data)
+    except (MalformedError, PolicyError, TrustError) as error:
         return (_structure(error),)
+    if hashlib.sha256(package.statement).hexdigest() != statement_sha256:
+        return (
+            _structure(MalformedError("statement - expected the submitted one - got another", code="VET-STATEMENT")),
+        )
     files = package.archive.files
     return (*check_skill(files), *check_content(files))
 
@@ -67,10 +80,19 @@ def main() -> None:
     """Read standard input, write findings to standard output."""
     limit_process()
     data = sys.stdin.buffer.read(MAX_SUBMISSION + 1)
-    sys.stdout.buffer.write(encode_findings(examine(data)))
+    sys.stdout.buffer.write(encode_findings(examine(data, sys.argv[1])))
 
 
-def _structure(error: MalformedError | PolicyError) -> Finding:
+def _open(data: bytes) -> UnsignedPackage:
+    """Return the package without its publisher's signature, which is others' matter."""
+    archive = read_archive(data, limits=SUBMISSION)
+    if SEAM in archive.manifest_json:
+        statement = split_sealed(archive.manifest_json).statement
+        archive = Archive(manifest_json=statement, payload=archive.payload, files=archive.files)
+    return read_unsigned_package(archive)
+
+
+def _structure(error: ToolkitError) -> Finding:
     return Finding(
         rule=error.code,
         path=None,

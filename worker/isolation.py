@@ -32,12 +32,15 @@ MAX_OUTPUT = 4 * 1024 * 1024
 _KEYS = frozenset({"rule", "path", "line", "severity", "message", "remedy"})
 
 
-def examine_isolated(data: bytes, *, command: Sequence[str] | None = None) -> tuple[Finding, ...]:
-    """Have an unsigned package examined by a child process.
+def examine_isolated(
+    data: bytes, statement_sha256: str, *, command: Sequence[str] | None = None
+) -> tuple[Finding, ...]:
+    """Have a package examined by a child process.
 
     Args:
         data: The archive, as uploaded.
-        command: The child, for tests of misbehaviour; normally ``python -I -m worker.examine``.
+        statement_sha256: SHA-256 of the statement it must hold, hexadecimal.
+        command: The child, for tests of misbehaviour; normally ``python -I -m worker.examine DIGEST``.
 
     Returns:
         Its findings.
@@ -45,7 +48,7 @@ def examine_isolated(data: bytes, *, command: Sequence[str] | None = None) -> tu
     Raises:
         TransportError: the child failed, took too long, or said something else (``VET-CHILD``).
     """
-    words = list(command or (sys.executable, "-I", "-m", "worker.examine"))
+    words = list(command or (sys.executable, "-I", "-m", "worker.examine", statement_sha256))
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and module
             words, input=data, capture_output=True, timeout=WALL_SECONDS, check=False, env={}
@@ -89,9 +92,7 @@ def _decode(item: object) -> Finding:
     place = isinstance(path, str | None) and isinstance(line, int | None) and not isinstance(line, bool)
     if not (texts and place):
         raise MalformedError("finding - expected texts and a place", code="VET-CHILD")
-    return Finding(
-        rule=rule, path=path, line=line, severity=Severity(item["severity"]), message=message, remedy=remedy
-    )
+    return Finding(rule=rule, path=path, line=line, severity=Severity(item["severity"]), message=message, remedy=remedy)
 
 
 def _failed(got: str) -> TransportError:

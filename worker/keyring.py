@@ -124,7 +124,7 @@ def load_certificate(path: Path) -> x509.Certificate:
         ConfigurationError: it cannot be read, or holds no certificate (``WRK-KEY``).
     """
     try:
-        return x509.load_pem_x509_certificate(_read_file(path))
+        return x509.load_pem_x509_certificate(read_key_file(path))
     except ValueError as error:
         raise ConfigurationError(f"{path.name} - expected a PEM certificate: {error}", code="WRK-KEY") from error
 
@@ -154,14 +154,19 @@ def _open_key(where: str) -> Iterator[PrivateKey]:
 
 
 def _load_key(path: Path) -> PrivateKey:
-    _require_private(path)
+    require_private(path)
     try:
-        return load_private_key(_read_file(path))
+        return load_private_key(read_key_file(path))
     except ToolkitError as error:
         raise ConfigurationError(f"{path.name} - {error.message}", code="WRK-KEY", hint=error.hint) from error
 
 
-def _require_private(path: Path) -> None:
+def require_private(path: Path) -> None:
+    """Check that nobody but its owner can read a file.
+
+    Raises:
+        ConfigurationError: others can, or it is not there (``WRK-KEY``).
+    """
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -174,7 +179,12 @@ def _require_private(path: Path) -> None:
         )
 
 
-def _read_file(path: Path) -> bytes:
+def read_key_file(path: Path) -> bytes:
+    """Return the bytes of a key or certificate file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is too large (``WRK-KEY``).
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE + 1)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import FrameType
 
-from pki.errors import ToolkitError
+from pki.errors import ConflictError, ToolkitError
 from worker.queue import MAX_ATTEMPTS, Job, JobQueue
 
 IDLE_SECONDS = 1.0
@@ -64,6 +64,11 @@ class StopSignal:
     def is_set(self) -> bool:
         """Tell whether to stop."""
         return self._event.is_set()
+
+    def wait(self) -> None:
+        """Wait until it is set; signals are handled meanwhile."""
+        while not self._event.wait(IDLE_SECONDS):
+            pass
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         _log.info("signal %d: stopping after the current job", number)
@@ -116,13 +121,15 @@ def _run_job(queue: JobQueue, handlers: Mapping[str, Handler], job: Job) -> bool
 
 def _failed(queue: JobQueue, handler: Handler | None, job: Job, code: str, message: str) -> None:
     _log.warning("%s: attempt %d failed: %s: %s", job, job.attempts, code, message)
-    if code == "WRK-LEASE":
-        return
-    if handler is not None and handler.stuck is not None and job.attempts >= MAX_ATTEMPTS:
-        handler.stuck(job, code, message)
-        queue.finish(job, again_at=None)
-        return
-    queue.fail(job, f"{code}: {message}")
+    try:
+        if handler is not None and handler.stuck is not None and job.attempts >= MAX_ATTEMPTS:
+            handler.stuck(job, code, message)
+            queue.finish(job, again_at=None)
+        else:
+            queue.fail(job, f"{code}: {message}")
+    except ConflictError as error:
+        # Somebody else has the job now, or the submission has moved on: nothing is left to say.
+        _log.warning("%s: %s", job, error)
 
 
 @contextmanager

@@ -137,7 +137,7 @@ class BlockOrder:
 
 
 Order: TypeAlias = IssueOrder | RevokeOrder | BlockOrder
-_KINDS: dict[str, type[IssueOrder] | type[RevokeOrder] | type[BlockOrder]] = {
+_KINDS: dict[str, type[IssueOrder | RevokeOrder | BlockOrder]] = {
     kind.ACTION: kind for kind in (IssueOrder, RevokeOrder, BlockOrder)
 }
 

@@ -220,7 +220,7 @@ class _StampHandler(BaseHTTPRequestHandler):
             _log.info("request refused: %s", error)
             self._reply(HTTPStatus.BAD_REQUEST, "text/plain", f"{error}\n".encode())
         except ToolkitError as error:
-            _log.error("no time-stamp: %s", error)  # noqa: TRY400 - a trace says nothing more than the error
+            _log.error("no time-stamp: %s", error)
             self._reply(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", f"{error.code}\n".encode())
         else:
             self._reply(HTTPStatus.OK, REPLY_TYPE, response)

@@ -320,5 +320,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON jobs TO skreg_sign;
 GRANT USAGE ON SEQUENCE timestamp_serial TO skreg_stamp;
 
 GRANT INSERT, UPDATE ON namespaces TO skreg_operator;
-GRANT INSERT ON tokens, approvals TO skreg_operator;
+GRANT INSERT ON tokens, approvals, crl_history TO skreg_operator;
 GRANT UPDATE (revoked_at) ON tokens TO skreg_operator;

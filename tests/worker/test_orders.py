@@ -68,7 +68,9 @@ def test_malformed_order_is_refused(change: dict[str, object]) -> None:
     assert refused.value.code == "WRK-ORDER"
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"nonsense", b" " + encode_order(BLOCK), encode_order(BLOCK) + b"\n"])
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b"nonsense", b" " + encode_order(BLOCK), encode_order(BLOCK) + b"\n"]
+)
 def test_order_in_another_spelling_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedError) as refused:
         parse_order(data)

@@ -60,7 +60,7 @@ _PATTERNS = (
     ),
     _pattern(
         "VET-REVERSE-SHELL",
-        rf"/dev/(?:tcp|udp)/|\b(?:nc|ncat|netcat)\b[^\n]{{0,80}}\s-(?:\w{{0,6}}[ec])\s*\S{{0,40}}sh\b"
+        r"/dev/(?:tcp|udp)/|\b(?:nc|ncat|netcat)\b[^\n]{0,80}\s-(?:\w{0,6}[ec])\s*\S{0,40}sh\b"
         r"|\bsocket\b[^\n]{0,200}\b(?:dup2|pty\.spawn|subprocess)\b|\bmkfifo\b[^\n]{0,120}\b(?:nc|ncat|netcat)\b",
         Severity.ERROR,
         "a shell connected to the network",

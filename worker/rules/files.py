@@ -84,7 +84,22 @@ _TEXT = frozenset(
         *(".md", ".markdown", ".mdx", ".txt", ".rst", ".json", ".jsonl", ".yaml", ".yml", ".toml", ".ini", ".cfg"),
         *(".py", ".pyi", ".sh", ".bash", ".zsh", ".fish", ".ps1", ".bat", ".cmd", ".js", ".mjs", ".cjs", ".ts", ".tsx"),
         *(".jsx", ".rb", ".pl", ".php", ".lua", ".go", ".rs", ".java", ".kt", ".swift", ".c", ".h", ".cc", ".cpp"),
-        *(".hpp", ".cs", ".sql", ".html", ".htm", ".css", ".scss", ".xml", ".xsd", ".svg", ".csv", ".tsv", ".tex", ".r"),
+        *(
+            ".hpp",
+            ".cs",
+            ".sql",
+            ".html",
+            ".htm",
+            ".css",
+            ".scss",
+            ".xml",
+            ".xsd",
+            ".svg",
+            ".csv",
+            ".tsv",
+            ".tex",
+            ".r",
+        ),
     }
 )
 _PROMISED = {extension: kind.name for kind in _KINDS if kind.rule is None for extension in kind.extensions}
@@ -166,7 +181,5 @@ def _promise_broken(kind: _Kind | None, extension: str) -> bool:
     return extension not in kind.extensions
 
 
-def _finding(
-    file: PayloadLike, rule: str, message: str, remedy: str, severity: Severity = Severity.ERROR
-) -> Finding:
+def _finding(file: PayloadLike, rule: str, message: str, remedy: str, severity: Severity = Severity.ERROR) -> Finding:
     return Finding(rule=rule, path=file.path, line=None, severity=severity, message=message, remedy=remedy)

@@ -120,9 +120,7 @@ def _comments(file: TextFile) -> Iterator[Finding]:
         )
 
 
-def _finding(
-    file: TextFile, rule: str, places: list[int], *, severity: Severity, what: str, remedy: str
-) -> Finding:
+def _finding(file: TextFile, rule: str, places: list[int], *, severity: Severity, what: str, remedy: str) -> Finding:
     return Finding(
         rule=rule,
         path=file.path,

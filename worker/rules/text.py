@@ -8,7 +8,7 @@ Rules:
 Example::
 
     text_of(b"name: demo\\n")  # "name: demo\\n"
-    text_of(b"\\x7fELF")       # None
+    text_of(b"\\x7fELF")  # None
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class PayloadLike(Protocol):
         """Path inside the package."""
 
     @property
-    def data(self) -> bytes:
+    def data(self) -> bytes | memoryview:
         """The file's bytes."""
 
 
