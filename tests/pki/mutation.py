@@ -20,11 +20,11 @@ def mutate(
     remove: tuple[type[x509.ExtensionType], ...] = (),
     subject: x509.Name | None = None,
     issuer: x509.Name | None = None,
-    public_key: Any = None,  # noqa: ANN401 - also kinds of key that we refuse
+    public_key: Any = None,
     serial: int | None = None,
     not_before: datetime | None = None,
     not_after: datetime | None = None,
-    hash_algorithm: Any = None,  # noqa: ANN401 - also hashes that we refuse
+    hash_algorithm: Any = None,
 ) -> x509.Certificate:
     """Return ``certificate`` with some things replaced, added or removed."""
     builder = x509.CertificateBuilder(

@@ -28,7 +28,7 @@ WANTED: dict[str, Any] = {
 SIGNED = sign_approval(ADA_KEY, **WANTED, expires=NOW + timedelta(days=7), officer="ada")
 
 
-def refused(data: bytes, **changes: Any) -> str:  # noqa: ANN401 - any argument may be wrong
+def refused(data: bytes, **changes: Any) -> str:
     words = {"officers": OFFICERS, "at": NOW, **WANTED, **changes}
     with pytest.raises(TrustError) as caught:
         verify_approval(data, words.pop("officers"), **words)

@@ -38,7 +38,7 @@ LEAF = 2**100
 OLD = revoked_since(LEAF, Reason.SUPERSEDED, NOW)
 
 
-def crl(*entries: RevokedEntry, **changes: Any) -> bytes:  # noqa: ANN401 - any argument may be wrong
+def crl(*entries: RevokedEntry, **changes: Any) -> bytes:
     words: dict[str, Any] = {
         "issuer_key": PUBLISHER.key,
         "issuer_cert": PUBLISHER.certificate,
@@ -52,7 +52,7 @@ def crl(*entries: RevokedEntry, **changes: Any) -> bytes:  # noqa: ANN401 - any 
     return issue_crl(words.pop("issuer_key"), words.pop("issuer_cert"), **words)
 
 
-def successor(*entries: RevokedEntry, previous: bytes, **changes: Any) -> bytes:  # noqa: ANN401 - as above
+def successor(*entries: RevokedEntry, previous: bytes, **changes: Any) -> bytes:
     at = changes.pop("at", NOW + HOUR)
     words: dict[str, Any] = {
         "number": next_crl_number(crl_number(x509.load_der_x509_crl(previous)), at),
@@ -63,7 +63,7 @@ def successor(*entries: RevokedEntry, previous: bytes, **changes: Any) -> bytes:
     return crl(*entries, **(words | changes))
 
 
-def refusal(error: type[ToolkitError], *entries: RevokedEntry, **changes: Any) -> str:  # noqa: ANN401 - as above
+def refusal(error: type[ToolkitError], *entries: RevokedEntry, **changes: Any) -> str:
     with pytest.raises(error) as caught:
         crl(*entries, **changes)
     return caught.value.code
@@ -228,7 +228,7 @@ def test_intermediate_goes_on_after_its_certificate_expired() -> None:
         (PUBLISHER, UserShard(url=AUTHORITY.urls.crl(AUTHORITY.registry_ca.ski))),
     ],
 )
-def test_scope_of_another_issuer_is_refused(issuer: Any, scope: CrlScope) -> None:  # noqa: ANN401 - a Ca
+def test_scope_of_another_issuer_is_refused(issuer: Any, scope: CrlScope) -> None:
     changes = {"issuer_key": issuer.key, "issuer_cert": issuer.certificate, "scope": scope}
     assert refusal(PolicyError, **changes) == "CRL-SCOPE"
 
@@ -359,7 +359,7 @@ def test_previous_crl_without_a_scope_or_number_is_refused() -> None:
 # --- lint of foreign CRLs
 
 
-def _lint(extensions: list[tuple[x509.ExtensionType, bool]], **changes: Any) -> str:  # noqa: ANN401 - as above
+def _lint(extensions: list[tuple[x509.ExtensionType, bool]], **changes: Any) -> str:
     from pki.crl import lint_crl
 
     der = AUTHORITY.unlinted_crl(PUBLISHER, extensions, **changes)

@@ -38,7 +38,7 @@ SUBJECT = Subject(common_name="Name", organization="Organisation", country="SE")
 KEY = generate_key(KeySpec.P256).public_key()
 
 
-def organisation(**changes: Any) -> x509.Certificate:  # noqa: ANN401 - any argument may be wrong
+def organisation(**changes: Any) -> x509.Certificate:
     words: dict[str, Any] = {
         "issuer_key": PUBLISHER.key,
         "issuer_cert": PUBLISHER.certificate,

@@ -212,7 +212,7 @@ def test_destroyed_key_is_gone(softhsm: SoftHsm, token: Token, label: str) -> No
 # --- what others left in a token
 
 
-def _generate_loosely(softhsm: SoftHsm, label: str, **words: Any) -> None:  # noqa: ANN401 - attributes vary
+def _generate_loosely(softhsm: SoftHsm, label: str, **words: Any) -> None:
     """Generate a P-256 key as somebody careless would."""
     library = pkcs11.lib(str(softhsm.module.resolve()))
     with library.get_token(token_label=label).open(rw=True, user_pin=PIN) as session:
@@ -334,7 +334,7 @@ def test_four_threads_sign_with_one_token(token: Token) -> None:
     keys = [token.generate(f"key-{number}", KeySpec.P256) for number in range(2)]
     failures: list[BaseException] = []
 
-    def work(key: Any) -> None:  # noqa: ANN401 - a private key
+    def work(key: Any) -> None:
         try:
             for number in range(50):
                 sign_message(key, number.to_bytes(2))
