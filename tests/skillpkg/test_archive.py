@@ -128,7 +128,7 @@ def test_another_gzip_is_refused(change: object) -> None:
 
 @pytest.mark.parametrize(
     ("at", "value"),
-    [(156, b"1"), (156, b"2"), (156, b"5"), (156, b"x"), (156, b"g"), (100, b"0000777"), (108, b"0001750"), 
+    [(156, b"1"), (156, b"2"), (156, b"5"), (156, b"x"), (156, b"g"), (100, b"0000777"), (108, b"0001750"),
      (136, b"00000000001"),     (257, b"ustar  "), (265, b"root"), (157, b"target"), (500, b"x"), (124, b"\x80")],
     ids=["hard link", "symbolic link", "folder", "PAX", "global PAX", "mode", "owner", "time", "GNU magic", "user name",
          "link name", "padding", "binary size"],

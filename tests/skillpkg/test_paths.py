@@ -20,7 +20,8 @@ def test_ordinary_paths_are_taken(path: str) -> None:
     [
         "", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "-a", " a", "a ", "a.", "a/b.", "a\\b", "a:b", "a*b", "a?b",
         'a"b', "a<b", "a>b", "a|b", "a`b", "a\nb", "a\0b", "é", "a\u202eb", ".git/config", "x/.GIT/y",
-        "con", "a/NUL.txt", "com1", "manifest.json", "MANIFEST.json", "x/" * 12 + "y", "a" * 101, "a" * 156 + "/b", "a/" * 5 + "b" * 191,
+        "con", "a/NUL.txt", "com1", "manifest.json", "MANIFEST.json", "x/" * 12 + "y", "a" * 101,
+        "a" * 156 + "/b", "a/" * 5 + "b" * 191,
     ],
 )  # fmt: skip
 def test_other_paths_are_refused(path: str) -> None:
