@@ -131,7 +131,8 @@ def _peer_chain() -> tuple[bytes, bytes, bytes]:
     certificates = []
     for name, key, is_ca in ((root_name, root_key, True), (leaf_name, leaf_key, False)):
         builder = (
-            x509.CertificateBuilder(root_name, name, key.public_key(), x509.random_serial_number(), now)
+            x509.CertificateBuilder(root_name, name, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now)
             .not_valid_after(now + dt.timedelta(days=30))
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
             .add_extension(
