@@ -75,11 +75,11 @@ def migrate(url: str) -> tuple[str, ...]:
     with connect(url) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         connection.execute(_CREATE)
-        known = dict(connection.execute("SELECT number, sha256 FROM schema_migrations").fetchall())
+        known: dict[int, str] = dict(connection.execute("SELECT number, sha256 FROM schema_migrations").fetchall())
         for number, name, text in _migrations():
             digest = hashlib.sha256(text.encode()).hexdigest()
             if number not in known:
-                connection.execute(sql.SQL(text))  # type: ignore[arg-type] # read from our own package, not composed
+                connection.execute(sql.SQL(text))
                 connection.execute(
                     "INSERT INTO schema_migrations (number, name, sha256) VALUES (%s, %s, %s)", (number, name, digest)
                 )

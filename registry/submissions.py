@@ -229,7 +229,7 @@ def _submission(row: tuple[object, ...]) -> Submission:
     values = dict(zip(_COLUMNS.split(", "), row, strict=True))
     cms = values.pop("publisher_cms")
     return Submission(
-        **{  # type: ignore[arg-type] # the columns are those of the class
+        **{  # the columns are those of the class
             **values,
             "id": str(values["id"]),
             "tier": Tier(str(values["tier"])),

@@ -4,7 +4,8 @@ The child (:mod:`worker.examine`) gets the archive on standard input and writes 
 
 Rules:
     * The child has an empty environment: no database, no store, no key; and limits on memory, CPU and files.
-    * It must end with status 0 and well-formed findings in time; anything else is a failure (``VET-CHILD``), never a pass.
+    * It must end with status 0 and well-formed findings in time; anything else is a failure
+      (``VET-CHILD``), never a pass.
     * What it writes is as little trusted as what it read: bounded and strictly parsed.
 
 Left to others: malware scanning happens outside the child, over the bytes as they came, so that a child that was taken

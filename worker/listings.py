@@ -1,12 +1,14 @@
 """Listings (job ``listing`` of ``sign``, one for each package): which versions there are, signed anew.
 
-Order: lock the package's row; read the listing before from the store; sign the next with a higher sequence; verify it as
-a client would; put it, replacing exactly what was read; commit. The lock is held throughout.
+Order: lock the package's row; read the listing before from the store; sign the next with a higher sequence; verify it
+as a client would; put it, replacing exactly what was read; commit. The lock is held throughout.
 
 Rules:
-    * sequence = max(the store's, the database's) + 1, or the time in milliseconds if that is more: never an older state.
-    * A version that would vanish, or come back from ``blocked``, stops the signer (``WRK-LISTING``): a restored database
-      is repaired first. One that comes back from ``yanked`` must have changed after the listing before was issued.
+    * sequence = max(the store's, the database's) + 1, or the time in milliseconds if that is more: never an older
+      state.
+    * A version that would vanish, or come back from ``blocked``, stops the signer (``WRK-LISTING``): a restored
+      database is repaired first. One that comes back from ``yanked`` must have changed after the listing before was
+      issued.
     * What is said about signatures comes from the records of ``sign``.
     * Signed again every 12 hours, whether or not anything changed; it expires after 24.
 """
@@ -209,9 +211,9 @@ def _require_progress(previous: Listing | None, versions: Sequence[PublishedVers
             raise _stopped(before, "the same version", "none" if after is None else "another")
         if before.status is Status.BLOCKED and after.status != Status.BLOCKED:
             raise _stopped(before, "blocked, which stays", after.status)
-        if before.status is Status.YANKED and after.status == Status.LIVE:
-            if after.status_changed_at <= previous.issued:
-                raise _stopped(before, "yanked until its owner changes that", after.status)
+        back = before.status is Status.YANKED and after.status == Status.LIVE
+        if back and after.status_changed_at <= previous.issued:
+            raise _stopped(before, "yanked until its owner changes that", after.status)
 
 
 def _stopped(before: ListedVersion, expected: str, got: str) -> PolicyError:

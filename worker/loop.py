@@ -103,10 +103,8 @@ def run(queue: JobQueue, handlers: Mapping[str, Handler], *, once: bool, stop: S
 def _run_job(queue: JobQueue, handlers: Mapping[str, Handler], job: Job) -> bool:
     handler = handlers.get(job.kind)
     try:
-        if handler is None:
-            raise ToolkitError(f"job {job} - expected one of {', '.join(sorted(handlers))}", code="WRK-JOB")
         with _heartbeat(queue, job):
-            again_at = handler.run(job)
+            again_at = _require_handler(handler, job).run(job)
         queue.finish(job, again_at=again_at)
     except ToolkitError as error:
         _failed(queue, handler, job, error.code, error.message)
@@ -117,6 +115,12 @@ def _run_job(queue: JobQueue, handlers: Mapping[str, Handler], job: Job) -> bool
         _log.info("%s: done", job)
         return True
     return False
+
+
+def _require_handler(handler: Handler | None, job: Job) -> Handler:
+    if handler is None:
+        raise ToolkitError(f"job {job} - expected a kind that this worker knows", code="WRK-JOB")
+    return handler
 
 
 def _failed(queue: JobQueue, handler: Handler | None, job: Job, code: str, message: str) -> None:

@@ -173,7 +173,8 @@ def parse_order(data: bytes) -> Order:
     kind = _KINDS.get(document.pop("action"))
     if kind is None or document.keys() != {field.name for field in fields(kind)}:
         raise _malformed("document", "the keys of an order", ", ".join(sorted(document))[:80])
-    order = kind(**{name: _parse_value(name, value) for name, value in document.items()})
+    values = {name: _parse_value(name, value) for name, value in document.items()}
+    order = kind(**values)  # type: ignore[arg-type] # _parse_value returns each field's type
     _check_reason(order)
     if encode_order(order) != data:
         raise _malformed("document", "the canonical spelling", "another one")

@@ -185,4 +185,5 @@ class JobQueue:
 
 def delay_after(attempts: int) -> timedelta:
     """Return how long to wait after ``attempts`` failures in a row."""
-    return min(FIRST_DELAY * 2 ** min(attempts - 1, 16), LONGEST_DELAY)
+    # 2 s, 4 s, 8 s ...; the exponent is bounded so that the product stays a timedelta.
+    return min(FIRST_DELAY * int(2 ** min(attempts - 1, 16)), LONGEST_DELAY)

@@ -5,8 +5,8 @@ Rules:
       nothing is published (``PKI-DISAGREEMENT``).
     * Namespace, tier and account are compared with the registry's own records.
     * A package without a time-stamp is never published (decision table, row 1).
-    * What is wrong with this registry (a missing or stale CRL, a clock) is not the publisher's fault: such a job is tried
-      again, not rejected.
+    * What is wrong with this registry (a missing or stale CRL, a clock) is not the publisher's fault: such a job is
+      tried again, not rejected.
 """
 
 from __future__ import annotations
@@ -95,5 +95,5 @@ def verify_release(
 
 
 def is_own_fault(error: ToolkitError) -> bool:
-    """Tell whether a refusal says something about this registry, or nothing definite, so that the job is tried again."""
+    """Tell whether a refusal says something about this registry, or nothing definite: then the job is tried again."""
     return error.code in OWN_FAULTS or not isinstance(error, TrustError | PolicyError | MalformedError)

@@ -3,8 +3,9 @@
 Rules:
     * An order counts when an officer of the trust bundle signed it; otherwise it is refused with ``PKI-APPROVAL``.
     * An owner may revoke certificates of the own account, without an officer.
-    * A block marks the version for ever. An individual's leaf signed nothing else, so it is revoked as well, from its first
-      second, and row 7 or 9 of the decision table refuses every copy. An organisation's leaf is left to a revocation.
+    * A block marks the version for ever. An individual's leaf signed nothing else, so it is revoked as well, from its
+      first second, and row 7 or 9 of the decision table refuses every copy. An organisation's leaf is left to a
+      revocation.
     * Records change in one commit, with the wishes for the CRL and then the listing.
 """
 

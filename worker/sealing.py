@@ -9,8 +9,8 @@ Order, each step safe to run again:
 5. one commit: published, and the wish for a listing.
 
 Rules:
-    * ``.crls`` are the CRLs that were current when the signature was time-stamped, so that others can check it for ever;
-      the verification here uses today's.
+    * ``.crls`` are the CRLs that were current when the signature was time-stamped, so that others can check it for
+      ever; the verification here uses today's.
     * An object that is there already must be the same; ``.crls`` of an earlier run stay.
 """
 

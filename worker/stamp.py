@@ -191,7 +191,7 @@ class StampServer(ThreadingMixIn, HTTPServer):
         finally:
             self._slots.release()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as socketserver has it
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - as socketserver has it
         """Log what a handler did not expect; nothing of it is shown to the client."""
         if isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
             _log.info("client went away")

@@ -187,7 +187,7 @@ class Estate:
     def superuser(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
         """Do something to the database that no role of ours may."""
         with connect(self.server.url(dbname=self.database)) as connection:
-            cursor = connection.execute(statement, parameters)  # type: ignore[arg-type] # statements of tests
+            cursor = connection.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
 
 

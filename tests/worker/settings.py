@@ -9,7 +9,7 @@ from cryptography.x509 import Certificate
 
 from pki.addresses import IssuerUrls
 from pki.keys import PrivateKey, encode_private_key
-from pki.trust import encode_bundle, TrustBundle
+from pki.trust import TrustBundle, encode_bundle
 from tests.pki.authority import Authority
 from worker.settings import KeySetting, SignSettings, StoreSettings
 

@@ -83,8 +83,7 @@ def test_each_missing_setting_stops_the_start(
 def test_unknown_or_malformed_setting_stops_the_start(name: str, value: str) -> None:
     environ = {**VET, **SIGN, **STAMP, name: value}
     with pytest.raises(ConfigurationError) as refused:
-        for settings in (VetSettings, SignSettings, StampSettings):
-            settings.from_env(environ)
+        [settings.from_env(environ) for settings in (VetSettings, SignSettings, StampSettings)]
     assert refused.value.code == "WRK-SETTING"
     assert name in refused.value.message
 

@@ -144,7 +144,7 @@ def test_missing_database_is_an_error_and_no_token(authority: Authority, databas
         ("PUT", "/", {"Content-Type": QUERY_TYPE}, b"x", 501),
     ],
 )
-def test_other_requests_are_answered_without_a_token(
+def test_other_requests_are_answered_without_a_token(  # noqa: PLR0917 - pytest gives them by name
     authority: Authority, database: str, method: str, path: str, headers: dict[str, str], body: bytes, status: int
 ) -> None:
     with serving(stamper(authority, database)) as port:

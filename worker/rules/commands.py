@@ -5,7 +5,8 @@ Rules:
     * ``VET-REVERSE-SHELL``: a shell is connected to the network; refused.
     * ``VET-DECODE-RUN``: something encoded is decoded and run unseen; refused.
     * ``VET-CREDENTIALS``: a network command reads well-known credential files on the same line; refused.
-    * ``VET-PERSISTENCE``: something is written into a shell profile, cron, launch agent or ``authorized_keys``; reported.
+    * ``VET-PERSISTENCE``: something is written into a shell profile, cron, launch agent or ``authorized_keys``;
+      reported.
     * ``VET-HOOKS``: ``hooks:`` in SKILL.md's front matter runs commands without a decision of the model; reported.
     * ``VET-DYNAMIC``: ``!`command` `` in SKILL.md runs when the skill is loaded; reported.
     * ``VET-PROMPT``: text that tells an agent to drop its rules or hide things from the user; refused.
@@ -29,7 +30,7 @@ MAX_LINE = 20_000
 _SHELL = r"(?:sudo\s+(?:-\S+\s+){0,3})?(?:/(?:usr/)?bin/)?(?:env\s+)?(?:ba|z|da|k|fi)?sh\b"
 _INTERPRETER = rf"(?:{_SHELL}|(?:sudo\s+)?(?:python[\d.]*|node|perl|ruby|php|pwsh|powershell|iex)\b)"
 _FETCH = r"(?:curl|wget|fetch|iwr|irm|Invoke-WebRequest|Invoke-RestMethod|aria2c)\b"
-_SECRET_FILE = (
+_CREDENTIAL_FILE = (
     r"(?:\.ssh/(?:id_|\*)|\.aws/credentials|\.netrc|\.npmrc|\.pypirc|\.docker/config\.json|\.kube/config"
     r"|\.gnupg/|/etc/shadow|\.config/gcloud|\.git-credentials|Login Data|\.env\b)"
 )
@@ -77,8 +78,8 @@ _PATTERNS = (
     ),
     _pattern(
         "VET-CREDENTIALS",
-        rf"(?:{_FETCH}|\b(?:nc|scp|rsync|requests\.(?:post|put|get)|urlopen|fetch)\b)[^\n]{{0,300}}{_SECRET_FILE}"
-        rf"|{_SECRET_FILE}[^\n]{{0,300}}\|\s*(?:{_FETCH}|nc\b|ncat\b)",
+        rf"(?:{_FETCH}|\b(?:nc|scp|rsync|requests\.(?:post|put|get)|urlopen|fetch)\b)[^\n]{{0,300}}{_CREDENTIAL_FILE}"
+        rf"|{_CREDENTIAL_FILE}[^\n]{{0,300}}\|\s*(?:{_FETCH}|nc\b|ncat\b)",
         Severity.ERROR,
         "credentials read by a network command",
         "remove it",
@@ -167,5 +168,7 @@ def _check_skill_md(file: TextFile) -> Iterator[Finding]:
         yield _finding(file, line, "VET-DYNAMIC", Severity.WARNING, message, "ask for the command in words")
 
 
-def _finding(file: TextFile, line: int, rule: str, severity: Severity, message: str, remedy: str) -> Finding:
+def _finding(  # noqa: PLR0917 - in the order of a finding's fields
+    file: TextFile, line: int, rule: str, severity: Severity, message: str, remedy: str
+) -> Finding:
     return Finding(rule=rule, path=file.path, line=line, severity=severity, message=message, remedy=remedy)

@@ -28,11 +28,12 @@ def check_secrets(files: tuple[PayloadLike, ...]) -> Iterator[Finding]:
     """
     for file in text_files(files):
         for secret in find_secrets(file.text):
+            got = "an example" if secret.example else "one"
             yield Finding(
                 rule="VET-SECRET",
                 path=file.path,
                 line=secret.line,
                 severity=Severity.WARNING if secret.example else Severity.ERROR,
-                message=f"{secret.kind} - expected no secret in a package{' - got an example' if secret.example else ''}",
+                message=f"{secret.kind} - expected no secret in a package - got {got}",
                 remedy="revoke it where it is valid, and read it from the environment instead",
             )

@@ -1,14 +1,14 @@
-"""What the rules read: the payload's files as text with line numbers, where they are text.
+r"""What the rules read: the payload's files as text with line numbers, where they are text.
 
 Rules:
     * Text is UTF-8 without NUL; anything else is binary and belongs to the file rules.
-    * Lines are counted at ``\\n`` alone, as editors and finding lists do, whatever else Unicode calls a line end.
+    * Lines are counted at ``\n`` alone, as editors and finding lists do, whatever else Unicode calls a line end.
     * What a person reads and what an agent reads is the same: nothing is normalised before a rule sees it.
 
 Example::
 
-    text_of(b"name: demo\\n")  # "name: demo\\n"
-    text_of(b"\\x7fELF")  # None
+    text_of(b"name: demo\n")  # "name: demo\n"
+    text_of(b"\x7fELF")  # None
 """
 
 from __future__ import annotations

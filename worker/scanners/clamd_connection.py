@@ -86,7 +86,7 @@ class _Strict:
 
     def _init_socket(self) -> None:
         try:
-            super()._init_socket()  # type: ignore[misc] - pyclamd's classes come after this one
+            super()._init_socket()  # type: ignore[misc] # pyclamd's classes come after this one
         except BaseException:
             self.clamd_socket.close()
             raise
@@ -112,11 +112,11 @@ class _Strict:
             return _text_of(_read_to_end(channel))
 
 
-class _StrictUnix(_Strict, pyclamd.ClamdUnixSocket):  # type: ignore[misc] - pyclamd has no types
+class _StrictUnix(_Strict, pyclamd.ClamdUnixSocket):  # type: ignore[misc] # pyclamd has no types
     """A socket file."""
 
 
-class _StrictNetwork(_Strict, pyclamd.ClamdNetworkSocket):  # type: ignore[misc] - pyclamd has no types
+class _StrictNetwork(_Strict, pyclamd.ClamdNetworkSocket):  # type: ignore[misc] # pyclamd has no types
     """A TCP socket."""
 
 
