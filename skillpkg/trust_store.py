@@ -85,12 +85,12 @@ def embedded_registry() -> str | None:
     Raises:
         ConfigurationError: ``NET-ADDRESS`` - the build is broken.
     """
-    from skillpkg.transport import check_address
-
     try:
         text = (_EMBEDDED / "registry.txt").read_text("ascii").strip()
     except FileNotFoundError:
         return None
+    from skillpkg.transport import check_address
+
     return check_address(text)
 
 

@@ -1,0 +1,129 @@
+"""The subcommands, and what becomes of their errors.
+
+Example:
+    >>> run(["trust", "--help"])  # doctest: +SKIP
+    0
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from pki.errors import ToolkitError
+from skillpkg.cli.exits import DONE, ERROR, INTERRUPTED, USAGE, exit_status
+
+COMMANDS = {
+    "new": "Make a skill folder that passes check.",
+    "check": "Check a skill folder: all findings at once.",
+    "pack": "Make a package of a skill folder.",
+    "sign": "Sign a package with your organisation's key.",
+    "verify": "Verify a package, an installed skill, or a version in the registry.",
+    "inspect": "Show what is in a package, without trusting it.",
+    "export": "Take a package apart, for checking with openssl.",
+    "publish": "Publish a package and wait for its vetting.",
+    "install": "Install skills, verified.",
+    "list": "List installed skills.",
+    "uninstall": "Remove installed skills.",
+    "enrol": "Get a certificate for your organisation's key.",
+    "login": "Remember a registry's token.",
+    "trust": "Show what is trusted.",
+}
+"""Subcommands and what their help says; each is ``command`` in ``skillpkg/cli/NAME.py``."""
+
+_MODULES = {"list": "list_", "new": "new", "export": "export"}
+
+
+class _LazyGroup(click.Group):
+    """A group whose subcommands are imported when asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        # Not importlib.import_module: __import__ is there already, and the names come from the table above.
+        module = __import__(f"skillpkg.cli.{_MODULES.get(cmd_name, cmd_name)}", fromlist=["command"])
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_LazyGroup,
+    name="skillpkg",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="Pack, sign, publish, verify and install AI skills.",
+)
+@click.version_option(package_name="skreg", prog_name="skillpkg")
+def program() -> None:
+    """Hold the subcommands together."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line.
+
+    Args:
+        arguments: Without the program's name; ``None`` for the process's own.
+
+    Returns:
+        The exit status.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        # Without the standalone mode, click hands back the status of --help and the like.
+        status = program.main(args=words, prog_name="skillpkg", standalone_mode=False)
+    except click.exceptions.Abort:
+        _say("interrupted")
+        return INTERRUPTED
+    except click.ClickException as error:
+        return _usage(error)
+    except ToolkitError as error:
+        return _failed(error, words)
+    except OSError as error:
+        return _disk(error)
+    return status if isinstance(status, int) else DONE
+
+
+def _usage(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    if isinstance(context, click.Context):
+        click.echo(context.get_usage(), err=True)
+    _say(f"error[CLI-USAGE]: {error.format_message()}")
+    if isinstance(context, click.Context):
+        _say(f"hint: {context.command_path} --help")
+    return USAGE
+
+
+def _failed(error: ToolkitError, words: Sequence[str]) -> int:
+    command = next((word for word in words if word in COMMANDS), "")
+    if "--json" in words:
+        from skillpkg.cli.output import print_json
+
+        print_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
+    _say(f"error[{error.code}]: {error.message}")
+    if error.hint:
+        _say(f"hint: {error.hint}")
+    return exit_status(error, command=command)
+
+
+def _disk(error: OSError) -> int:
+    if isinstance(error, BrokenPipeError):
+        # The reader left, as `head` does; nothing more can be said to it.
+        return ERROR
+    where = f"{error.filename}: " if error.filename else ""
+    _say(f"error[CLI-OS]: {where}{error.strerror or error}")
+    return ERROR
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
