@@ -5,6 +5,7 @@ Everything is what runs in production; only the web process is left out: submiss
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -183,6 +184,26 @@ class Estate:
         blob = self.store.get(key)
         assert blob is not None, key
         return blob.data
+
+    def environ(self, worker: str) -> dict[str, str]:
+        """Return the environment with which a worker's program is started."""
+        settings = self.sign.store if worker == "sign" else self.vet.store
+        values = {
+            "SKREG_DATABASE_URL": settings.database_url,
+            "SKREG_STORE_URL": settings.store_url,
+            "SKREG_WORKER_BUNDLE": str(settings.bundle),
+            "SKREG_WORKER_BASE_URL": settings.urls.base,
+            "SKREG_WORKER_SHARDS": str(settings.shards),
+            "SKREG_WORKER_CLAMD": self.vet.clamd,
+            "SKREG_WORKER_CLAMD_MAX_AGE": "none",
+            "SKREG_WORKER_STAMP_URL": self.stamp_url,
+        }
+        for name in ("registry", "publisher", "listing"):
+            setting = getattr(self.sign, name)
+            values[f"SKREG_WORKER_{name.upper()}_KEY"] = setting.key
+            values[f"SKREG_WORKER_{name.upper()}_CERT"] = str(setting.certificate)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("SKREG_")}
+        return {**kept, **values}
 
     def superuser(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
         """Do something to the database that no role of ours may."""
