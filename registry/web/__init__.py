@@ -1,0 +1,19 @@
+"""HTTP: one module a resource, problems in one place.
+
+A view parses, calls, and renders; it decides nothing.
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from registry.web import certificates, files, health, packages, problems, submissions, timestamps
+from registry.web.services import Services
+
+
+def register(app: Flask, services: Services) -> None:
+    """Give an application its resources."""
+    app.extensions["skreg"] = services
+    problems.register(app)
+    for module in (health, submissions, packages, certificates, timestamps, files):
+        app.register_blueprint(module.blueprint)

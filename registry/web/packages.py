@@ -1,0 +1,67 @@
+"""``GET /v1/packages/...`` and taking versions back: ``yank``, ``unyank``.
+
+What these say is for people looking around; what counts is the signed listing.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from pki.errors import NotFoundError
+from registry.catalog import PublishedVersion, find_version, published_versions, set_status
+from registry.identity import Action
+from registry.web.services import services
+
+blueprint = Blueprint("packages", __name__, url_prefix="/v1/packages")
+
+
+@blueprint.get("/<namespace>/<name>")
+def show_package(namespace: str, name: str) -> Response:
+    """Show a package's versions, the oldest first."""
+    with services().connect() as connection:
+        versions = published_versions(connection, namespace, name)
+    if not versions:
+        raise NotFoundError(f"package {namespace[:40]}/{name[:64]} - expected a published one", code="REG-NO-PACKAGE")
+    return jsonify({"namespace": namespace, "name": name, "versions": [_describe(version) for version in versions]})
+
+
+@blueprint.get("/<namespace>/<name>/<version>")
+def show_version(namespace: str, name: str, version: str) -> Response:
+    """Show one version."""
+    with services().connect() as connection:
+        return jsonify(_describe(find_version(connection, namespace, name, version)))
+
+
+@blueprint.post("/<namespace>/<name>/<version>/yank")
+def yank(namespace: str, name: str, version: str) -> Response:
+    """Take a version back: nobody gets it any more without having it in a lock file."""
+    return _change(namespace, name, version, "yanked")
+
+
+@blueprint.post("/<namespace>/<name>/<version>/unyank")
+def unyank(namespace: str, name: str, version: str) -> Response:
+    """Undo :func:`yank`."""
+    return _change(namespace, name, version, "live")
+
+
+def _change(namespace: str, name: str, version: str, status: str) -> Response:
+    used = services()
+    with used.connect() as connection:
+        identity = used.identify(connection)
+        identity.require(namespace, Action.YANK)
+        found = find_version(connection, namespace, name, version)
+        set_status(connection, found, status, actor=identity.account_id)
+        return jsonify(_describe(find_version(connection, namespace, name, version)))
+
+
+def _describe(version: PublishedVersion) -> dict[str, object]:
+    return {
+        "namespace": version.namespace,
+        "name": version.name,
+        "version": version.version,
+        "sha256": version.sha256,
+        "size": version.size,
+        "tier": version.tier.value,
+        "signed_at": version.gen_time.isoformat(),
+        "status": version.status,
+    }
