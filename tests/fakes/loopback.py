@@ -10,7 +10,7 @@ Example::
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
@@ -52,8 +52,9 @@ class Asked:
 class LoopbackServer:
     """A server on 127.0.0.1 and a free port; a context manager."""
 
-    def __init__(self) -> None:
-        """Listen."""
+    def __init__(self, fallback: Callable[[Asked], Answer] | None = None) -> None:
+        """Listen; what no :meth:`answer` is for goes to ``fallback``."""
+        self._fallback = fallback or (lambda _: Answer(status=404))
         self.asked: list[Asked] = []
         self._answers: dict[str, list[Answer]] = {}
         self._stopped = threading.Event()
@@ -94,11 +95,13 @@ class LoopbackServer:
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         length = int(handler.headers.get("Content-Length") or 0)
         body = handler.rfile.read(length)
-        self.asked.append(
-            Asked(method=handler.command, path=handler.path, headers=dict(handler.headers.items()), body=body)
-        )
-        waiting = self._answers.get(handler.path, [Answer(status=404)])
-        answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        asked = Asked(method=handler.command, path=handler.path, headers=dict(handler.headers.items()), body=body)
+        self.asked.append(asked)
+        waiting = self._answers.get(handler.path)
+        if waiting is None:
+            answer = self._fallback(asked)
+        else:
+            answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
         self._stopped.wait(answer.hang)
         try:
             self._send(handler, answer)

@@ -59,6 +59,7 @@ class StaticRegistry:
     versions: dict[tuple[str, str], list[ListedVersion]] = field(default_factory=dict)
     minimums: bool = True
     serial: int = 1
+    identity: str = IDENTITY
 
     @classmethod
     def create(cls, folder: Path, *, at: datetime | None = None) -> Self:
@@ -91,7 +92,7 @@ class StaticRegistry:
         der = self.authority.root.public_bytes(Encoding.DER)
         return {
             "schema": 1,
-            "registry": IDENTITY,
+            "registry": self.identity,
             "trust_domain": str(self.authority.domain),
             "roots": [hashlib.sha256(der).hexdigest()],
         }
@@ -218,14 +219,14 @@ class StaticRegistry:
         namespace: str,
         name: str,
         *,
-        registry: str = IDENTITY,
+        registry: str | None = None,
         lifetime: timedelta = timedelta(hours=24),
         organisation_since: datetime | None = None,
     ) -> bytes:
         """Sign and put a listing with the next sequence."""
         self.sequence += 1
         listing = Listing(
-            registry=registry,
+            registry=registry or self.identity,
             trust_domain=str(self.authority.domain),
             namespace=Namespace(namespace),
             name=PackageName(name),
