@@ -115,10 +115,12 @@ class Submission:
         findings: So far.
         version: The version it is about, ``namespace/name@version``, or an empty string.
         sha256: Of the sealed archive once there is one, else ``None``.
+        error: ``CODE: words`` of what stopped it, where that was no finding; else ``None``.
     """
 
     id: str
     state: str
+    error: str | None = None
     findings: tuple[SubmissionFinding, ...] = ()
     version: str = ""
     sha256: str | None = None
@@ -441,7 +443,17 @@ def _submission(table: _Table) -> Submission:
         findings=tuple(_finding(item) for item in table.items("findings")),
         version=table.text("version", ""),
         sha256=table.text("sha256", "") or None,
+        error=_stopped(table.fields.get("error")),
     )
+
+
+def _stopped(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise TransportError("the registry's answer: error: expected an object", code="NET-REPLY")
+    table = _Table(value, "the registry's answer: error")
+    return f"{table.text('code')}: {table.text('detail', '')}"
 
 
 def _finding(item: object) -> SubmissionFinding:

@@ -27,9 +27,8 @@ from pki.errors import MalformedError, NotFoundError, TransportError
 from skillpkg.cache import FRESH_FOR, Cache
 
 if TYPE_CHECKING:
-    from pki.verify import CrlSet
-
     from pki.addresses import CrlAddress
+    from pki.verify import CrlSet
     from skillpkg.client import RegistryClient
 
 MAX_OFFLINE_GRACE = timedelta(hours=72)

@@ -123,7 +123,7 @@ def export_file(session: Session, wish: ExportWish) -> Exported:
         parts["root.pem"] = root
         parts["trust.pem"] = root + b"".join(_crl_pem(crl) for crl in crls)
     parts.update({f"crls/{number}.crl": crl for number, crl in enumerate(crls, start=1)})
-    commands = _commands(wish.file.resolve(), opened, signature, has_crls=bool(crls))
+    commands = _commands(wish.file.resolve(), opened, signature, crls)
     parts["commands.txt"] = "".join(f"{line}\n" for line in commands).encode("utf-8")
     manifest = opened.manifest
     folder = wish.output or Path(f"{manifest.name}-{manifest.version}.export")
@@ -148,10 +148,12 @@ def _parts(opened: OpenedPackage, signature: UnverifiedSignature) -> dict[str, b
     return parts
 
 
-def _commands(file: Path, opened: OpenedPackage, signature: UnverifiedSignature, *, has_crls: bool) -> tuple[str, ...]:
-    check = "-crl_check_all " if has_crls else ""
+def _commands(
+    file: Path, opened: OpenedPackage, signature: UnverifiedSignature, crls: tuple[bytes, ...]
+) -> tuple[str, ...]:
+    check = "-crl_check_all " if crls else ""
     moment = _stamped(signature)
-    when = "" if moment is None else f"-attime {int(moment.timestamp())} "
+    when = "" if moment is None else f"-attime {int(_openssl_moment(moment, crls).timestamp())} "
     offset = _TAR_BLOCK * (2 + (len(opened.archive.manifest_json) - 1) // _TAR_BLOCK) + 1
     signature_check = "openssl cms -verify -binary -inform DER -in package.sig -CAfile trust.pem -purpose any"
     time_check = "openssl ts -verify -token_in -in timestamp.tst -data signature.bin -CAfile root.pem"
@@ -172,6 +174,13 @@ def _stamped(signature: UnverifiedSignature) -> datetime | None:
     from pki.timestamp import parse_token
 
     return None if signature.token is None else parse_token(signature.token).info.gen_time
+
+
+def _openssl_moment(stamped: datetime, crls: tuple[bytes, ...]) -> datetime:
+    """The stamped moment, or the first one after it at which openssl takes all of the CRLs: not before thisUpdate."""
+    from cryptography import x509
+
+    return max(stamped, *(x509.load_der_x509_crl(crl).last_update_utc for crl in crls)) if crls else stamped
 
 
 def _root_pem(session: Session, wish: ExportWish) -> bytes | None:

@@ -154,7 +154,7 @@ def require_published(submission: Submission) -> None:
     if submission.state == PUBLISHED:
         return
     rules = sorted({finding.rule for finding in submission.findings if finding.severity.lower() in _SERIOUS})
-    why = f" for {', '.join(rules)}" if rules else ""
+    why = f" for {', '.join(rules)}" if rules else f": {submission.error}" if submission.error else ""
     raise PolicyError(
         f"submission {submission.id} is {submission.state}{why}",
         code=_ENDS.get(submission.state, "PUB-STATE"),

@@ -20,6 +20,9 @@ from datetime import UTC, datetime
 
 import click
 
+PRINTED = "json"
+"""Marks in the context's object that standard output has its one object already."""
+
 _MAX_WORDS = 2_000
 
 
@@ -31,6 +34,9 @@ def print_json(value: Mapping[str, object]) -> None:
     """
     import json
 
+    context = click.get_current_context(silent=True)
+    if context is not None and context.obj is not None:
+        context.obj.add(PRINTED)
     click.echo(json.dumps(value, indent=2, ensure_ascii=True))
 
 

@@ -79,16 +79,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    done: set[str] = set()
     try:
         # Without the standalone mode, click hands back the status of --help and the like.
-        status = program.main(args=words, prog_name="skillpkg", standalone_mode=False)
+        status = program.main(args=words, prog_name="skillpkg", standalone_mode=False, obj=done)
     except click.exceptions.Abort:
         _say("interrupted")
         return INTERRUPTED
     except click.ClickException as error:
         return _usage(error)
     except ToolkitError as error:
-        return _failed(error, words)
+        return _failed(error, words, done)
     except OSError as error:
         return _disk(error)
     return status if isinstance(status, int) else DONE
@@ -104,12 +105,13 @@ def _usage(error: click.ClickException) -> int:
     return USAGE
 
 
-def _failed(error: ToolkitError, words: Sequence[str]) -> int:
+def _failed(error: ToolkitError, words: Sequence[str], done: set[str]) -> int:
     command = next((word for word in words if word in COMMANDS), "")
     if "--json" in words:
-        from skillpkg.cli.output import print_json
+        from skillpkg.cli.output import PRINTED, print_json
 
-        print_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
+        if PRINTED not in done:
+            print_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
     _say(f"error[{error.code}]: {error.message}")
     if error.hint:
         _say(f"hint: {error.hint}")

@@ -78,6 +78,7 @@ def submission_report(submission: Submission, ref: PackageRef) -> dict[str, obje
         "name": str(ref.name),
         "version": str(ref.version),
         "sha256": submission.sha256,
+        "error": submission.error,
         "findings": [
             {
                 "rule": finding.rule,

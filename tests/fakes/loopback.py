@@ -97,11 +97,8 @@ class LoopbackServer:
         body = handler.rfile.read(length)
         asked = Asked(method=handler.command, path=handler.path, headers=dict(handler.headers.items()), body=body)
         self.asked.append(asked)
-        waiting = self._answers.get(handler.path)
-        if waiting is None:
-            answer = self._fallback(asked)
-        else:
-            answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        waiting = self._answers.get(handler.path) or [self._fallback(asked)]
+        answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
         self._stopped.wait(answer.hang)
         try:
             self._send(handler, answer)

@@ -25,6 +25,14 @@ namespaces = ["secret-team"]
 mirror = true
 max_age = "30d"
 """
+BOUND_TWICE = b"""
+[registries.a]
+registry = "https://a.example"
+namespaces = ["acme"]
+[registries.b]
+registry = "https://b.example"
+namespaces = ["acme"]
+"""
 
 
 def test_a_configuration_is_read() -> None:
@@ -54,8 +62,7 @@ def test_no_file_is_an_empty_configuration(tmp_path: Path) -> None:
         b"[registries.main]\nregistry = 'https://skills.example'\nmax_age = '1d'",
         b"[registries.main]\nregistry = 'https://skills.example'\nmirror = true\nmax_age = '91d'",
         b"[registries.main]\nregistry = 'https://skills.example'\nnamespaces = [1]",
-        b"[registries.a]\nregistry='https://a.example'\nnamespaces=['acme']\n"
-        b"[registries.b]\nregistry='https://b.example'\nnamespaces=['acme']",
+        BOUND_TWICE,
         b"\xff",
         b"not toml",
         b" " * 300_000,

@@ -98,12 +98,12 @@ def test_listing_shows_what_was_changed_or_is_missing(published: StaticRegistry,
     assert [found.state for found in list_installed(place)] == ["changed", "missing"]
 
 
-def refused(person: Person, code: str, *refs: str, **options: bool) -> ToolkitError:
+def refused(person: Person, code: str, *refs: str, frozen: bool = False, offline: bool = False) -> ToolkitError:
     """Installing is refused with ``code``, and the project is as before."""
     before = person.files()
     folders = {path for path in person.project.rglob("*") if path.is_dir()}
     with pytest.raises(ToolkitError) as caught:
-        person.install(*refs, **options)
+        person.install(*refs, frozen=frozen, offline=offline)
     assert caught.value.code == code
     assert person.files() == before
     assert {path for path in person.project.rglob("*") if path.is_dir()} == folders

@@ -101,7 +101,7 @@ def online(registry: StaticRegistry, work: Path) -> Iterator[HttpRegistry]:
 
 @pytest.fixture
 def acme(registry: StaticRegistry, work: Path) -> Path:
-    """acme's key in acme.pem and its chain in acme.chain.pem."""
+    """The key of acme in acme.pem and its chain in acme.chain.pem."""
     signer = registry.authority.organisation
     (work / "acme.pem").write_bytes(encode_private_key(signer.key, PASSPHRASE.encode()))
     chain = signer.leaf.public_bytes(Encoding.PEM) + signer.intermediate.public_bytes(Encoding.PEM)
