@@ -34,7 +34,8 @@ from skillpkg.signing import TOKEN_SCHEME, CertificateChain, open_key, parse_cha
 
 if TYPE_CHECKING:
     from pki.trust import Trust
-    from skillpkg.client import Enrolment, RegistryClient
+    from skillpkg.answers import Enrolment
+    from skillpkg.client import RegistryClient
 
 MAX_REQUEST_BYTES = 16_384
 """As the registry's limit."""

@@ -27,7 +27,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pki.errors import PolicyError, TransportError, TrustError
-from skillpkg.client import Submission
+from skillpkg.answers import Submission
 
 if TYPE_CHECKING:
     from skillpkg.client import RegistryClient

@@ -10,7 +10,7 @@ import click
 from skillpkg.cli.options import json_option, registry_option, root_option
 
 if TYPE_CHECKING:
-    from skillpkg.client import Submission
+    from skillpkg.answers import Submission
 
 
 @click.command("publish", short_help="Publish a package and wait for its vetting.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from skillpkg.cli.output import moment
 
 if TYPE_CHECKING:
-    from skillpkg.client import Submission
+    from skillpkg.answers import Submission
     from skillpkg.judging import Judgement
     from skillpkg.names import PackageRef
     from skillpkg.skillmd import Finding

@@ -10,7 +10,7 @@ import pytest
 from pki.errors import ConfigurationError, MalformedError, NotFoundError
 from skillpkg.config import Config, Settings, load_config, parse_age, parse_config
 
-FOLDER = Path("/home/user/.config/skreg")
+FOLDER = Path("/srv/somebody/.config/skreg")
 TWO = b"""
 default = "main"
 namespace = "acme"
@@ -134,10 +134,10 @@ def test_an_age_is_days_or_hours() -> None:
 
 
 def test_places_come_from_the_environment() -> None:
-    settings = Settings.from_env({"HOME": "/home/user", "XDG_CACHE_HOME": "/cache", "SKREG_ROOT": "root.pem"})
+    settings = Settings.from_env({"HOME": "/srv/somebody", "XDG_CACHE_HOME": "/cache", "SKREG_ROOT": "root.pem"})
     assert settings.config_file == FOLDER / "config.toml"
     assert settings.cache_folder == Path("/cache/skreg")
-    assert settings.state_folder == Path("/home/user/.local/state/skreg")
+    assert settings.state_folder == Path("/srv/somebody/.local/state/skreg")
     assert settings.root == Path("root.pem")
 
 
