@@ -47,7 +47,7 @@ from skillpkg.session import Freshness, Session
 
 if TYPE_CHECKING:
     from pki.validity import TrustWarning
-    from skillpkg.verified_registry import Fetched
+    from skillpkg.verified_registry import Fetched, VerifiedRegistry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +135,8 @@ def install(session: Session, wish: InstallWish) -> tuple[Installed, ...]:
     wish.place.check()
     with _prepared(wish.place), placement.exclusive(wish.place.root):
         lock = _recover(wish.place, load_lock(wish.place))
-        fetched = [_fetch(session, wish, ref, lock) for ref in wish.refs]
+        sources: dict[str, VerifiedRegistry] = {}
+        fetched = [_fetch(session, wish, ref, lock, sources) for ref in wish.refs]
         planned = [_plan(session, wish, one, lock) for one in fetched]
         for one in planned:
             lock = lock.with_package(one.entry)
@@ -175,7 +176,9 @@ def _recover(place: Place, lock: Lock) -> Lock:
     return lock
 
 
-def _fetch(session: Session, wish: InstallWish, ref: PackageRef, lock: Lock) -> tuple[Fetched, LockedPackage]:
+def _fetch(
+    session: Session, wish: InstallWish, ref: PackageRef, lock: Lock, sources: dict[str, VerifiedRegistry]
+) -> tuple[Fetched, LockedPackage]:
     """Step 2, and the entry that the lock would get."""
     locked = _locked(lock, ref)
     if wish.frozen:
@@ -183,7 +186,9 @@ def _fetch(session: Session, wish: InstallWish, ref: PackageRef, lock: Lock) -> 
             raise PolicyError(f"{ref} is not what the lock says", code="CLI-FROZEN", hint="install without --frozen")
         ref = locked.ref
     registry = session.registry(wish.registry or _registry_of(session, locked), namespace=str(ref.namespace))
-    source = session.verified_registry(registry, root=wish.root, freshness=wish.freshness)
+    if registry.name not in sources:
+        sources[registry.name] = session.verified_registry(registry, root=wish.root, freshness=wish.freshness)
+    source = sources[registry.name]
     fetched = source.fetch(ref, locked=None if locked is None else locked.version)
     if fetched.listed.status != "live":
         session.say(f"warning[LST-YANKED]: {fetched.package.manifest.ref} is {fetched.listed.status}")

@@ -91,6 +91,12 @@ class Judgement:
         return str(self.signature.signer.subject)
 
     @property
+    def who(self) -> str:
+        """The signer as people call it: the organisation and its account, or the account behind a namespace."""
+        signer = self.signature.signer
+        return f"{signer.organisation or self.manifest.namespace}, account {signer.account_id}"
+
+    @property
     def gen_time(self) -> datetime | None:
         """The time-stamped moment, if there is one."""
         return None if self.signature.time is None else self.signature.time.gen_time

@@ -82,5 +82,5 @@ def _print(judgement: Judgement, *, as_json: bool) -> None:
     stamped = f", time-stamped {moment(judgement.gen_time)}" if judgement.gen_time else ", without time stamp"
     word = f"reported as of {moment(judgement.at)}: " if judgement.reporting_only else ""
     show(f"{word}verified {judgement.ref}")
-    show(f"  signed by {plain(judgement.signer)} ({judgement.tier}){stamped}")
+    show(f"  signed by {plain(judgement.who)} (tier {judgement.tier}){stamped}")
     show(f"  payload sha256 {judgement.payload_sha256}")
