@@ -14,6 +14,7 @@ Example::
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from pki.errors import ConflictError, MalformedError, NotFoundError, PolicyError
@@ -76,6 +77,18 @@ def write_file(file: Path, content: bytes, *, mode: int = 0o644, replace: bool =
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(file.parent)
+
+
+def remove_leftovers(file: Path) -> None:
+    """Remove the temporary files of writes of a file that were cut off. Nobody may be writing it now.
+
+    Args:
+        file: As for :func:`write_file`.
+    """
+    shape = re.compile(rf"\.{re.escape(file.name[:200])}\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}\.tmp")
+    for leftover in file.parent.iterdir():
+        if shape.fullmatch(leftover.name):
+            leftover.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.errors import ConflictError, MalformedError, PolicyError
 from skillpkg import placement
+from skillpkg.files import remove_leftovers
 from skillpkg.installed import CHANGED, MISSING, UNCHANGED, load_lock, payload_digest, state_of, write_lock
 from skillpkg.layout import Place, check_links, links_of, make_links
 from skillpkg.lockfile import (
@@ -166,6 +167,7 @@ def _above(root: Path, folder: Path) -> Iterator[Path]:
 
 def _recover(place: Place, lock: Lock) -> Lock:
     """Step 1. A skill that came into its place without its entry gets it now, if it is what the entry says."""
+    remove_leftovers(place.lock_file)
     for found in placement.recover(place.skills):
         with contextlib.suppress(MalformedError):
             entry = parse_locked_package(found.intent)

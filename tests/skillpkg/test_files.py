@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pki.errors import ConflictError, MalformedError, NotFoundError, PolicyError
-from skillpkg.files import load_file, write_file
+from skillpkg.files import load_file, remove_leftovers, write_file
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:
@@ -50,6 +50,13 @@ def test_an_existing_file_is_kept_where_it_must_not_be_replaced(tmp_path: Path) 
     assert caught.value.code == "CLI-EXISTS"
     assert (tmp_path / "x").read_bytes() == b"1"
     assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
+
+
+def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("x", ".x.0123456789abcdef.tmp", ".x.tmp", ".y.0123456789abcdef.tmp"):
+        (tmp_path / name).write_bytes(b"1")
+    remove_leftovers(tmp_path / "x")
+    assert {entry.name for entry in tmp_path.iterdir()} == {"x", ".x.tmp", ".y.0123456789abcdef.tmp"}
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
