@@ -23,9 +23,7 @@ KILLED = -9
 
 
 @pytest.fixture(scope="module")
-def shared(
-    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, clamd: Clamd
-) -> Iterator[Estate]:
+def shared(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, clamd: Clamd) -> Iterator[Estate]:
     """One registry for all points; each test publishes a package of its own."""
     with estate(tmp_path_factory.mktemp("crash"), postgres_server, clamd) as made:
         made.run_sign()
