@@ -9,7 +9,7 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -25,6 +25,10 @@ from registry.database import Connection
 from registry.jobs import SIGN, enqueue
 from worker.keyring import Identity, SignKeys
 from worker.orders import IssueOrder
+
+
+BACKDATE = timedelta(minutes=1)
+"""notBefore of an organisation's leaf before now: a time-stamp of its first second, less its accuracy, is inside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +89,7 @@ class IssuingAuthority:
             country=order.country,
             domain=self.bundle.trust_domain,
             urls=self.urls,
-            at=at,
+            at=max(at - BACKDATE, self.keys.publisher.certificate.not_valid_before_utc),
             days=order.days,
             shards=self.shards,
         )
