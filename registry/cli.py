@@ -13,7 +13,7 @@ import click
 
 from pki.errors import ToolkitError
 from pki.names import Tier
-from registry.database import connect, migrate
+from registry.database import DatabaseError, connect, migrate
 from registry.identity import Action, create_token
 from registry.namespaces import create_namespace, find_namespace
 from registry.settings import Settings, required
@@ -31,6 +31,11 @@ def main() -> None:
         click.echo(f"error[{error.code}]: {error.message}", err=True)
         if error.hint is not None:
             click.echo(f"hint: {error.hint}", err=True)
+        sys.exit(1)
+    except DatabaseError as error:
+        # The first line names what was refused, such as a table; it holds no value of ours.
+        words = str(error).strip().splitlines() or [type(error).__name__]
+        click.echo(f"error[REG-DATABASE]: the database refused: {words[0]}", err=True)
         sys.exit(1)
     except click.ClickException as error:
         error.show()

@@ -28,6 +28,9 @@ CONNECT_SECONDS = 10
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
+DatabaseError = psycopg.Error
+"""What a statement raises when the database refuses or fails; for those who answer with an error of their own."""
+
 _CREATE = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     number integer PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()

@@ -15,7 +15,6 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-import psycopg
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
@@ -28,6 +27,7 @@ from pki.errors import (
     TransportError,
     TrustError,
 )
+from registry.database import DatabaseError
 
 _log = logging.getLogger("registry.web")
 
@@ -57,7 +57,7 @@ def register(app: Flask) -> None:
     """Answer every error of an application with a problem document."""
     app.register_error_handler(ToolkitError, _toolkit)
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(psycopg.Error, _database)
+    app.register_error_handler(DatabaseError, _database)
     app.register_error_handler(Exception, _internal)
 
 
@@ -78,7 +78,7 @@ def _http(error: HTTPException) -> Response:
     return response
 
 
-def _database(error: psycopg.Error) -> Response:
+def _database(error: Exception) -> Response:
     _log.error("database: %s", type(error).__name__)
     return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "REG-DATABASE", "the database does not answer", "try again later")
 

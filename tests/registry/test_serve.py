@@ -1,0 +1,111 @@
+"""The programs themselves: ``skreg-registry`` in processes of its own, asked by the client."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pki.errors import PolicyError
+from pki.timestamp import build_query, parse_response
+from skillpkg.client import RegistryClient
+from skillpkg.transport import open_transport
+from tests.demo.programs import Daemon, Outcome, answers, call, clean_environment, free_port
+from tests.registry.conftest import Site
+
+
+def program(site: Site, *words: str, role: str = "skreg_operator") -> Outcome:
+    """Run ``skreg-registry`` to its end."""
+    url = site.estate.server.url(role, site.estate.database)
+    return call(["skreg-registry", *words], environment=clean_environment({"SKREG_DATABASE_URL": url}))
+
+
+def settings_of(site: Site, listen: str) -> dict[str, str]:
+    """Return the environment of ``skreg-registry serve``."""
+    used = site.app.extensions["skreg"].settings
+    return {
+        "SKREG_DATABASE_URL": used.database_url,
+        "SKREG_STORE_URL": used.store_url,
+        "SKREG_REGISTRY_BUNDLE": str(used.bundle),
+        "SKREG_REGISTRY_STAMP_URL": used.stamp_url,
+        "SKREG_REGISTRY_LISTEN": listen,
+    }
+
+
+def test_client_publishes_through_a_served_registry(site: Site, tmp_path: Path) -> None:
+    made = program(site, "token-create", "jsmith")
+    assert made.status == 0, made.stderr
+    token = made.stdout.strip()
+    listen = f"127.0.0.1:{free_port()}"
+    environment = clean_environment(settings_of(site, listen))
+    with Daemon(["skreg-registry", "serve"], environment=environment, log=tmp_path / "serve.log") as daemon:
+        daemon.wait_until(lambda: answers(f"http://{listen}/readyz"))
+        client = RegistryClient(open_transport(f"http://{listen}"))
+        assert client.config().trust_domain == "skills.example"
+        archive = site.estate.pack()
+        submission = client.publish(archive, token=token, idempotency=hashlib.sha256(archive).hexdigest())
+        site.estate.run_all()
+        done = client.submission(submission.id, token=token)
+        assert done.state == "published"
+        assert done.sha256 is not None
+        sealed = client.package("jsmith", "demo", "1.0.0", done.sha256)
+        assert hashlib.sha256(sealed).hexdigest() == done.sha256
+        query = build_query(b"message", nonce=7)
+        assert parse_response(client.timestamp(query, token=token), query)
+        with pytest.raises(PolicyError) as caught:
+            client.publish(archive, token="skreg_" + "a" * 48, idempotency="x")
+        assert caught.value.code == "REG-TOKEN"
+        daemon.stop()
+        assert not daemon.alive()
+    assert token not in (tmp_path / "serve.log").read_text()
+
+
+def test_operator_makes_namespaces_once(site: Site) -> None:
+    words = ("namespace-create", "umbrella", "--tier", "organisation", "--account", "acct-u")
+    missing = program(site, *words)
+    assert (missing.status, missing.code) == (1, "REG-NAMESPACE")
+    made = program(site, *words, "--organisation", "Umbrella Ltd", "--country", "GB")
+    assert (made.status, made.stdout) == (0, "umbrella organisation acct-u\n")
+    again = program(site, *words, "--organisation", "Umbrella Ltd", "--country", "GB")
+    assert (again.status, again.code) == (1, "REG-NAMESPACE-TAKEN")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "code"),
+    [
+        (("namespace-create", "A", "--tier", "registry", "--account", "a"), 1, "PKG-NAME"),
+        (("namespace-create", "admin", "--tier", "registry", "--account", "a"), 1, "PKG-NAME"),
+        (("token-create", "nobody"), 1, "REG-NO-NAMESPACE"),
+        (("token-create", "jsmith", "--days", "0"), 2, None),
+        (("token-create", "jsmith", "--action", "anything"), 2, None),
+        (("no-such-command",), 2, None),
+        (("serve",), 1, "REG-SETTING"),
+    ],
+)
+def test_wrong_commands_are_refused(site: Site, words: tuple[str, ...], status: int, code: str | None) -> None:
+    done = program(site, *words)
+    assert (done.status, done.code, done.stdout) == (status, code, "")
+
+
+def test_web_role_cannot_make_a_namespace(site: Site) -> None:
+    done = program(site, "namespace-create", "evil", "--tier", "registry", "--account", "a", role="skreg_web")
+    assert done.status == 1
+    assert done.code == "REG-DATABASE"
+    assert "Traceback" not in done.stderr
+
+
+def test_migration_runs_once(site: Site) -> None:
+    """The estate's database is up to date already."""
+    url = site.estate.server.url(dbname=site.estate.database)
+    done = call(["skreg-registry", "migrate"], environment=clean_environment({"SKREG_DATABASE_URL": url}))
+    assert (done.status, done.stdout) == (0, "")
+
+
+def test_importing_the_registry_loads_no_web_framework() -> None:
+    words = "import sys, registry.database, registry.submissions; sys.exit('flask' in sys.modules)"
+    path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(["python", "-c", words], env=path, check=False, timeout=60, capture_output=True)
+    assert done.returncode == 0, done.stderr
