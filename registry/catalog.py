@@ -124,6 +124,8 @@ def set_status(connection: Connection, version: PublishedVersion, status: str, *
         return False
     if version.status == "blocked":
         raise PolicyError(f"{version.name}@{version.version} is blocked, which stays", code="REG-BLOCKED")
+    # First the wish: it waits for a listing that is just being signed, so that the change is later than that listing.
+    enqueue(connection, worker=SIGN, kind="listing", subject=f"{version.namespace}/{version.name}")
     done = connection.execute(
         "UPDATE versions SET status = %s WHERE namespace = %s AND name = %s AND version = %s AND status = %s",
         (status, version.namespace, version.name, version.version, version.status),
@@ -134,7 +136,6 @@ def set_status(connection: Connection, version: PublishedVersion, status: str, *
         "INSERT INTO audit (actor, action, object, detail) VALUES (%s, %s, %s, %s)",
         (actor, status, f"{version.namespace}/{version.name}@{version.version}", version.status),
     )
-    enqueue(connection, worker=SIGN, kind="listing", subject=f"{version.namespace}/{version.name}")
     return True
 
 

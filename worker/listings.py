@@ -7,8 +7,8 @@ Rules:
     * sequence = max(the store's, the database's) + 1, or the time in milliseconds if that is more: never an older
       state.
     * A version that would vanish, or come back from ``blocked``, stops the signer (``WRK-LISTING``): a restored
-      database is repaired first. One that comes back from ``yanked`` must have changed after the listing before was
-      issued.
+      database is repaired first. One that comes back from ``yanked`` must have changed after the listing before
+      was signed.
     * What is said about signatures comes from the records of ``sign``.
     * Signed again every 12 hours, whether or not anything changed; it expires after 24.
 """
@@ -79,7 +79,7 @@ class ListingPublisher:
         at = whole_second(self.clock())
         with self.connect() as connection:
             require_lease(connection, job)
-            known = _lock_row(connection, name, package)
+            known, moment = _lock_row(connection, name, package)
             namespace = find_namespace(connection, name)
             versions = published_versions(connection, name, package)
             if not versions:
@@ -87,7 +87,7 @@ class ListingPublisher:
             before = self.store.get(f"index/{name}/{package}")
             previous = None if before is None else self._read(before)
             _require_progress(previous, versions)
-            sequence = max(known + 1, 1 + (previous.sequence if previous else 0), int(at.timestamp() * 1000))
+            sequence = max(known + 1, 1 + (previous.sequence if previous else 0), moment)
             listing = self._listing(connection, namespace, versions, sequence, at)
             self._put(listing, before, at)
             connection.execute(
@@ -190,15 +190,22 @@ class ListingPublisher:
             )
 
 
-def _lock_row(connection: Connection, namespace: str, name: str) -> int:
-    """Lock the package's row and return the last sequence that was committed, or 0."""
+def _lock_row(connection: Connection, namespace: str, name: str) -> tuple[int, int]:
+    """Lock the package's row; return the last sequence that was committed, or 0, and the database's milliseconds.
+
+    The database's clock also dates changes of a version's status, which are compared with sequences.
+    """
     connection.execute(
         "INSERT INTO listings (namespace, name) VALUES (%s, %s) ON CONFLICT DO NOTHING", (namespace, name)
     )
     row = connection.execute(
-        "SELECT sequence FROM listings WHERE namespace = %s AND name = %s FOR UPDATE", (namespace, name)
+        "SELECT sequence, floor(extract(epoch FROM clock_timestamp()) * 1000) FROM listings"
+        " WHERE namespace = %s AND name = %s FOR UPDATE",
+        (namespace, name),
     ).fetchone()
-    return 0 if row is None else int(row[0])
+    if row is None:
+        raise NotFoundError(f"listing {namespace}/{name} - expected its row", code="REG-NO-VERSION")
+    return int(row[0]), int(row[1])
 
 
 def _require_progress(previous: Listing | None, versions: Sequence[PublishedVersion]) -> None:
@@ -212,7 +219,7 @@ def _require_progress(previous: Listing | None, versions: Sequence[PublishedVers
         if before.status is Status.BLOCKED and after.status != Status.BLOCKED:
             raise _stopped(before, "blocked, which stays", after.status)
         back = before.status is Status.YANKED and after.status == Status.LIVE
-        if back and after.status_changed_at <= previous.issued:
+        if back and after.status_changed_at.timestamp() * 1000 <= previous.sequence:
             raise _stopped(before, "yanked until its owner changes that", after.status)
 
 

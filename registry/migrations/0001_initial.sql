@@ -217,7 +217,8 @@ BEGIN
     IF NEW.status = 'blocked' AND OLD.status <> 'blocked' AND current_user = 'skreg_web' THEN
         RAISE EXCEPTION 'the web process cannot block' USING ERRCODE = 'insufficient_privilege';
     END IF;
-    NEW.status_changed_at := CASE WHEN NEW.status = OLD.status THEN OLD.status_changed_at ELSE now() END;
+    -- The moment of the change, not of the transaction's start: listings are compared with it.
+    NEW.status_changed_at := CASE WHEN NEW.status = OLD.status THEN OLD.status_changed_at ELSE clock_timestamp() END;
     RETURN NEW;
 END
 $$;
