@@ -234,9 +234,9 @@ def _submission(row: tuple[object, ...]) -> Submission:
             "id": str(values["id"]),
             "tier": Tier(str(values["tier"])),
             "state": State(str(values["state"])),
-            "statement": bytes(values["statement"]),  # type: ignore[call-overload] # a bytea column
+            "statement": bytes(values["statement"]),  # type: ignore[call-overload] # the column is bytea
         },
-        publisher_cms=None if cms is None else bytes(cms),  # type: ignore[call-overload] # a bytea column
+        publisher_cms=None if cms is None else bytes(cms),  # type: ignore[call-overload] # the column is bytea
     )
 
 

@@ -26,7 +26,6 @@ from registry.jobs import SIGN, enqueue
 from worker.keyring import Identity, SignKeys
 from worker.orders import IssueOrder
 
-
 BACKDATE = timedelta(minutes=1)
 """notBefore of an organisation's leaf before now: a time-stamp of its first second, less its accuracy, is inside."""
 

@@ -1,4 +1,4 @@
-"""``python -m tests.worker.crash_program WORKER POINT``: the worker's program, which dies by SIGKILL at a named point."""
+"""``python -m tests.worker.crash_program WORKER POINT``: a worker's program that dies by SIGKILL at a named point."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def test_stamp_answers_until_sigterm(registry_once: Estate) -> None:
     process = subprocess.Popen([SCRIPTS / "skreg-worker", "stamp"], env=env, stdin=subprocess.DEVNULL)
     try:
         _wait_for_port(port)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
             assert answer.status == 200
         assert request_token(f"http://127.0.0.1:{port}", b"m")
         process.send_signal(signal.SIGTERM)

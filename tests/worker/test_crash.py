@@ -47,7 +47,7 @@ def crash(registry: Estate, point: str) -> None:
 def reach(registry: Estate, point: str) -> None:
     """Run the workers, whole, up to the one that will be killed."""
     stages = {"vet": [], "sign": ["vet"], "seal": ["vet", "sign"], "listing": ["vet", "sign", "vet"]}
-    for worker in stages[point.split(":")[0]]:
+    for worker in stages[point.split(":", maxsplit=1)[0]]:
         registry.run_vet() if worker == "vet" else registry.run_sign()
 
 

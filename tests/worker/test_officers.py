@@ -154,7 +154,7 @@ def test_renamed_organisation_does_not_get_into_a_certificate(registry: Estate) 
     registry.superuser("UPDATE namespaces SET organisation = 'Evil Corp' WHERE namespace = 'acme'")
     registry.run_sign()
     ((der,),) = registry.superuser("SELECT der FROM certificates")
-    assert "O=Acme Ltd" in x509.load_der_x509_certificate(bytes(der)).subject.rfc4514_string()  # type: ignore[call-overload] # a bytea column
+    assert "O=Acme Ltd" in x509.load_der_x509_certificate(bytes(der)).subject.rfc4514_string()  # type: ignore[call-overload] # the column is bytea
 
 
 def test_key_of_somebody_else_signs_nothing(registry: Estate) -> None:

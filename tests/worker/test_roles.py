@@ -19,7 +19,8 @@ WEB, VET, SIGN, STAMP, OPERATOR = "skreg_web", "skreg_vet", "skreg_sign", "skreg
         (WEB, "UPDATE submissions SET state = 'vetted'"),
         (
             WEB,
-            "INSERT INTO verdicts (submission_id, outcome, rules, engines) SELECT id, 'passed', '', '{}' FROM submissions",
+            """INSERT INTO verdicts (submission_id, outcome, rules, engines)
+            SELECT id, 'passed', '', '{}' FROM submissions""",
         ),
         (WEB, "INSERT INTO versions SELECT * FROM versions"),
         (WEB, "INSERT INTO namespaces (namespace, tier, account_id) VALUES ('evil', 'registry', 'x')"),
@@ -51,7 +52,7 @@ WEB, VET, SIGN, STAMP, OPERATOR = "skreg_web", "skreg_vet", "skreg_sign", "skreg
 )
 def test_role_is_refused_what_is_not_its_business(registry_once: Estate, role: str, statement: str) -> None:
     with pytest.raises(errors.InsufficientPrivilege), registry_once.connect(role) as connection:
-        connection.execute(statement)  # type: ignore[call-overload] # a text of this test
+        connection.execute(statement)
 
 
 @pytest.mark.parametrize(
