@@ -178,7 +178,7 @@ class DirectoryStore:
 
 
 class S3Store:
-    """Objects in a bucket, which must not be versioned: conditional writes are ignored there."""
+    """Objects in a bucket; on Ceph one without versions, where conditions on writes are ignored."""
 
     def __init__(self, bucket: str, *, endpoint: str | None) -> None:
         """Use ``bucket``.
@@ -211,7 +211,8 @@ class S3Store:
 
     def put_if(self, key: str, data: bytes, etag: str) -> None:
         """Replace an object whose etag is still ``etag`` (``REG-BLOB-CONFLICT``)."""
-        self._put(key, data, {"IfMatch": etag})
+        # Without its quotation marks: Amazon and moto take both spellings, Ceph compares this one.
+        self._put(key, data, {"IfMatch": etag.strip('"')})
 
     def _put(self, key: str, data: bytes, condition: dict[str, str]) -> None:
         from botocore.exceptions import BotoCoreError, ClientError
