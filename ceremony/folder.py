@@ -20,8 +20,10 @@ Example::
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -201,11 +203,15 @@ def _read_sums(path: Path) -> dict[str, str]:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.is_symlink():
-            raise TrustError(f"{path.name} - expected a file - got a link", code="CER-SUMS")
-        with path.open("rb") as file:
+        # O_NONBLOCK: a pipe without a writer must not hold the verifier up.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise TrustError(f"{path.name} - expected a regular file - got something else", code="CER-SUMS")
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise TrustError(f"{path.name} - expected a regular file - got a link", code="CER-SUMS") from error
         raise NotFoundError(f"{path.name} cannot be read: {error.strerror}", code="CER-INCOMPLETE") from error
     if len(data) > MAX_FILE_BYTES:
         raise MalformedError(f"{path.name} - expected at most {MAX_FILE_BYTES} bytes - got more", code="CER-SUMS")

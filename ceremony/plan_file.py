@@ -133,7 +133,8 @@ def _crl(fields: Fields) -> Task:
     for item in fields.items("crls"):
         issuer = item.text("issuer", "root|timestamp")
         days = _crl_days(item)
-        crls.append(CrlPlan(issuer=issuer, key=_key(item), days=days))
+        crls.append(CrlPlan(issuer=issuer, key=_key(item.fields("key")), days=days))
+        item.finish()
     if len({crl.issuer for crl in crls}) != len(crls):
         raise refuse("crls", "each issuer once", "one twice")
     first = crls[0]

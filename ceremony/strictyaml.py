@@ -50,9 +50,13 @@ def parse_strict_yaml(data: bytes) -> dict[str, Value]:
 
 
 def _refuse_references(text: str) -> None:
-    documents = 0
+    documents = depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         documents += isinstance(event, yaml.DocumentStartEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        # Here already: the scanner's work grows with the square of the depth.
+        if depth > MAX_DEPTH:
+            raise _malformed(f"expected at most {MAX_DEPTH} levels - got more")
         for forbidden in ("anchor", "tag"):
             if getattr(event, forbidden, None):
                 raise _malformed(f"expected no anchor, alias or tag - got {getattr(event, forbidden)[:40]!r}")

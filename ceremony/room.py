@@ -1,0 +1,143 @@
+"""The room: what is said to the people in it, and what they type.
+
+Rules:
+    * What must be confirmed is confirmed by typing exact words; anything else stops the ceremony. There is no force.
+    * PINs and passphrases are typed without echo, or come from a file descriptor, one a line; never from arguments,
+      environment or plan. They are in no message and no record.
+    * Talk goes to standard error; results of commands go to standard output.
+
+Example::
+
+    room = Terminal(pins=None, passphrases=None, answers=None)
+    room.confirm("the plan's words", "lusab babad gutih tugad")
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pki.errors import ConfigurationError, PolicyError
+
+MAX_LINES_BYTES = 65_536
+"""What is read from a file descriptor."""
+
+
+class Room(Protocol):
+    """Who is asked and told."""
+
+    def say(self, text: str) -> None:
+        """Tell the room."""
+
+    def confirm(self, what: str, expected: str) -> None:
+        """Have exact words typed.
+
+        Raises:
+            PolicyError: other words were typed (CER-ANSWER).
+        """
+
+    def pin(self, token: str) -> str:
+        """Ask for the PIN of a token, by its name in the plan."""
+
+
+@dataclass(slots=True)
+class Terminal:
+    """A room with a keyboard, parts of which may be replaced by prepared lines.
+
+    Attributes:
+        tokens: Names of the tokens, in the order of prepared PINs.
+        pins: Prepared PINs, or ``None`` to ask.
+        answers: Prepared answers, or ``None`` to ask.
+    """
+
+    tokens: Sequence[str]
+    pins: list[str] | None = None
+    answers: list[str] | None = None
+    _ask: Callable[[str], str] = field(default=input, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse another number of PINs than there are tokens."""
+        if self.pins is not None and len(self.pins) != len(self.tokens):
+            raise ConfigurationError(
+                f"PINs - expected {len(self.tokens)}, one a line, for {', '.join(self.tokens)} - got {len(self.pins)}",
+                code="CER-PIN",
+            )
+
+    def say(self, text: str) -> None:
+        """Tell the room, on standard error."""
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+    def confirm(self, what: str, expected: str) -> None:
+        """Have exact words typed.
+
+        Raises:
+            PolicyError: other words were typed (CER-ANSWER).
+        """
+        self.say(f"Confirm {what}. Type: {expected}")
+        if self._typed().strip() != expected:
+            raise PolicyError(f"{what} - expected the words {expected!r} typed - got others", code="CER-ANSWER")
+
+    def pin(self, token: str) -> str:
+        """Ask for a token's PIN, without echo."""
+        if self.pins is not None:
+            return self.pins[list(self.tokens).index(token)]
+        return getpass.getpass(f"PIN of token {token}: ")
+
+    def _typed(self) -> str:
+        if self.answers is not None:
+            return self.answers.pop(0) if self.answers else ""
+        try:
+            return self._ask("> ")
+        except EOFError as error:
+            raise PolicyError("answer - expected words typed - got the end of input", code="CER-ANSWER") from error
+
+
+@dataclass(slots=True)
+class Practice:
+    """The room of a rehearsal: says what would be typed, and goes on.
+
+    Attributes:
+        pins: PIN by token's name.
+        quiet: Whether nothing is said.
+    """
+
+    pins: dict[str, str]
+    quiet: bool = False
+
+    def say(self, text: str) -> None:
+        """Tell the room, on standard error."""
+        if not self.quiet:
+            sys.stderr.write(f"{text}\n")
+
+    def confirm(self, what: str, expected: str) -> None:
+        """Say what would be typed."""
+        self.say(f"Confirm {what}. To be typed: {expected}")
+
+    def pin(self, token: str) -> str:
+        """Return the throw-away token's PIN."""
+        return self.pins[token]
+
+
+def read_lines(descriptor: int) -> list[str]:
+    """Read lines from a file descriptor, and close it.
+
+    Args:
+        descriptor: Where prepared PINs, passphrases or answers come from.
+
+    Raises:
+        ConfigurationError: it cannot be read, or holds no text (CER-FD).
+    """
+    try:
+        with os.fdopen(descriptor, "rb") as file:
+            data = file.read(MAX_LINES_BYTES + 1)
+        text = data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"file descriptor {descriptor} - expected lines of text", code="CER-FD") from error
+    if len(data) > MAX_LINES_BYTES:
+        raise ConfigurationError("file descriptor - expected a few lines - got more", code="CER-FD")
+    return text.splitlines()
