@@ -2,7 +2,7 @@
 
 Layout of the folder::
 
-    tokens/    SoftHSM's, one folder per room: root, issuing, timestamp
+    tokens/    SoftHSM's: the ceremony room's, later one folder per token
     secrets/   PINs, passphrases, officers' keys (0600)
     ceremony/  what the ceremonies left
     store/     the object store
@@ -24,7 +24,6 @@ from typing import Self
 from tests.demo.programs import Daemon, Outcome, answers, call, clean_environment, free_port, must
 from tests.servers.clamd import Clamd
 from tests.servers.postgres import PostgresServer
-from tests.servers.softhsm import SoftHsm
 
 TRUST_DOMAIN = "skills.example"
 DATABASE = "skreg"
@@ -42,7 +41,6 @@ class Stage:
         self.base_url = f"http://127.0.0.1:{self._port}"
         for name in ("tokens", "secrets", "ceremony", "store", "homes", "logs"):
             (folder / name).mkdir(mode=0o700, parents=True)
-        self.tokens = {name: SoftHsm(folder / "tokens" / name) for name in ("root", "issuing", "timestamp")}
         self.postgres = PostgresServer(folder / "postgres")
         self.clamd = Clamd(folder / "clamd")
         self.daemons: dict[str, Daemon] = {}
