@@ -161,7 +161,7 @@ def install_packages(scene: Scene) -> None:
     refs = [ref.partition("@")[0] for ref in (first_of(scene, "acme"), first_of(scene, "jsmith"))]
     with story.step("user: skillpkg install both; digest, chain, name, signature, time and CRLs verified") as step:
         made = must(stage.as_person("user", "install", *refs, "--json", cwd=project)).json()
-        step.result = str([f"{item['namespace']}/{item['name']}@{item['version']}" for item in _items(made)])
+        step.result = ", ".join(f"{item['namespace']}/{item['name']}@{item['version']}" for item in _items(made))
         for ref in refs:
             name = ref.partition("/")[2]
             for place in (".agents/skills", ".claude/skills"):
@@ -170,7 +170,8 @@ def install_packages(scene: Scene) -> None:
     with story.step("user: skillpkg verify the folder that was installed"):
         must(stage.as_person("user", "verify", project / ".agents" / "skills" / refs[0].partition("/")[2], cwd=project))
     with story.step("user: skillpkg list") as step:
-        step.result = must(stage.as_person("user", "list", cwd=project)).stdout.strip().replace("\n", "; ")
+        listed = must(stage.as_person("user", "list", cwd=project)).stdout
+        step.result = listed.strip().replace(f"{project}/", "").replace("\n", "; ")
     with story.step("user: skillpkg export, and openssl verifies acme's package without our code") as step:
         signed = scene.versions[first_of(scene, "acme")]
         step.result = _with_openssl(signed, scene.hierarchy.root)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pki.cms import parse_signature
 from pki.keys import KeySpec, generate_key
 from registry.certificates import add_approval, find_request
 from registry.database import connect
@@ -35,7 +36,6 @@ from tests.demo.story import Step, StoryError
 from worker.approvals import sign_order
 from worker.officer import issue_order
 
-NOT_TRUSTED = 3
 REFUSED = 5
 # The test string of the European Institute for Computer Antivirus Research, in two halves so that no scanner
 # stumbles over this file.
@@ -53,38 +53,50 @@ def refusal(scene: Scene, name: str, *codes: str) -> Iterator[Step]:
 
 def tamper(scene: Scene) -> None:
     """One byte changed in the package, in the signature, in the listing; a key used for another namespace."""
-    stage, attic = scene.stage, scene.stage.home("mallory")
-    signed = scene.versions[first_of(scene, "acme")]
-    archive = read_archive(signed.package.read_bytes())
+    change_package(scene)
+    change_signature(scene)
+    change_listing(scene)
+    sign_for_another(scene)
+
+
+def change_package(scene: Scene) -> None:
+    """One byte of a file in a package is changed."""
     with refusal(scene, "one byte of a file in acme's package is changed", "PKG-DIGEST") as step:
+        archive = read_archive(scene.versions[first_of(scene, "acme")].package.read_bytes())
         skill = archive.files[0]
         content = bytearray(skill.data)
         content[-1] ^= 1
-        forged = attic / "changed-file.skill"
-        forged.write_bytes(
-            write_archive(archive.manifest_json, (replace(skill, data=bytes(content)), *archive.files[1:]))
-        )
-        scene.kept.keep_refused(forged)
-        step.code = refused(verify(scene, forged), status=NOT_TRUSTED)
-    with refusal(scene, "one byte of acme's signature is changed", "CMS-SIGNATURE", "CMS-FORM", "PKG-SEAL") as step:
+        files = (replace(skill, data=bytes(content)), *archive.files[1:])
+        step.code = refused(forge(scene, "changed-file", write_archive(archive.manifest_json, files)))
+
+
+def change_signature(scene: Scene) -> None:
+    """One byte of the signature value is changed."""
+    with refusal(scene, "one byte of acme's signature is changed", "CMS-SIGNATURE") as step:
+        archive = read_archive(scene.versions[first_of(scene, "acme")].package.read_bytes())
         parts = split_sealed(archive.manifest_json)
         cms = bytearray(parts.cms)
-        # Somewhere in the statement, which the signature covers.
-        cms[parts.cms.index(b'"description"') + 16] ^= 1
-        statement = bytes(cms)[parts.cms.index(parts.statement) :][: len(parts.statement)]
-        forged = attic / "changed-signature.skill"
-        forged.write_bytes(write_archive(seal_manifest(statement, bytes(cms)), archive.files))
-        scene.kept.keep_refused(forged)
-        step.code = refused(verify(scene, forged), status=NOT_TRUSTED)
-    with refusal(scene, "one byte of a listing is changed on its way", "CMS-FORM", "CMS-SIGNATURE") as step:
+        cms[cms.index(parse_signature(parts.cms).signature_value) + 10] ^= 1
+        sealed = write_archive(seal_manifest(parts.statement, bytes(cms)), archive.files)
+        step.code = refused(forge(scene, "changed-signature", sealed))
+
+
+def change_listing(scene: Scene) -> None:
+    """One byte of a listing is changed between registry and user."""
+    with refusal(scene, "one byte of a listing is changed on its way", "CMS-FORM") as step:
         mirror = copy_store(scene, "changed-listing")
         path = first_of(scene, "acme").partition("@")[0]
         listing = mirror / "index" / path
         changed = bytearray(listing.read_bytes())
         changed[changed.index(b'"live"') + 1] ^= 1
         listing.write_bytes(changed)
-        scene.kept.keep_refused(listing)
-        step.code = refused(install_from(scene, "victim-1", mirror, path), status=NOT_TRUSTED)
+        scene.kept.keep_refused(listing, "changed-listing.cms")
+        step.code = refused(install_from(scene, "victim", mirror, path))
+
+
+def sign_for_another(scene: Scene) -> None:
+    """Acme signs with its own key what claims to be jsmith's."""
+    stage = scene.stage
     with refusal(scene, "acme signs a package of namespace jsmith with its own key", "PKG-NAMESPACE") as step:
         file = pack(
             stage, "acme", copy_skill(stage, "acme", skill_folders()[0][1]), namespace="jsmith", version="9.9.9"
@@ -92,18 +104,14 @@ def tamper(scene: Scene) -> None:
         chain = load_chain(stage.home("acme") / "acme.chain.pem")
         passphrase = stage.secret("acme-passphrase").read_text()
         with open_key(str(stage.home("acme") / "acme.pem"), pin=lambda: passphrase) as key:
-            forged = attic / "acme-as-jsmith.skill"
-            forged.write_bytes(
-                sign_package(
-                    read_unsigned_package(file.read_bytes()),
-                    key=key,
-                    leaf=chain.leaf,
-                    intermediate=chain.intermediate,
-                    timestamp=None,
-                )
+            signed = sign_package(
+                read_unsigned_package(file.read_bytes()),
+                key=key,
+                leaf=chain.leaf,
+                intermediate=chain.intermediate,
+                timestamp=None,
             )
-        scene.kept.keep_refused(forged)
-        step.code = refused(verify(scene, forged), status=NOT_TRUSTED)
+        step.code = refused(forge(scene, "acme-as-jsmith", signed))
 
 
 def send_malware(scene: Scene) -> None:
@@ -118,8 +126,9 @@ def send_malware(scene: Scene) -> None:
         if outcome.status != REFUSED:
             raise StoryError(f"expected exit status {REFUSED}, got {outcome.status}: {outcome.stderr[-500:]}")
         scene.kept.keep_refused(file)
-        step.code = "VET-MALWARE" if "VET-MALWARE" in outcome.stdout + outcome.stderr else outcome.code
-        step.result = outcome.stderr.strip().splitlines()[0][:160]
+        found = next((line.strip() for line in outcome.stderr.splitlines() if "[VET-MALWARE]" in line), None)
+        step.code = "VET-MALWARE" if found else outcome.code
+        step.result = found or outcome.stderr[:160]
 
 
 def approve_in_the_database_only(scene: Scene) -> None:
@@ -183,12 +192,15 @@ def yank(scene: Scene) -> None:
             stage, "POST", f"/v1/packages/{path}/{version}/yank", token=scene.tokens["jsmith"], body={"reason": "typo"}
         )
         wait_for("the new listing", lambda: (stage.store / "index" / path).read_bytes() != before)
-    with refusal(scene, "user installs the yanked version", "LST-YANKED") as step:
-        step.code = refused(stage.as_person("user", "install", newest, cwd=project(scene)), status=NOT_TRUSTED)
+    with story.step("user who locked it before may keep it, and is warned") as step:
+        outcome = must(stage.as_person("user", "install", newest, cwd=project(scene)))
+        step.result = next(line for line in outcome.stderr.splitlines() if "LST-YANKED" in line)
+    with refusal(scene, "user installs the yanked version into another project", "LST-YANKED") as step:
+        step.code = refused(stage.as_person("user", "install", newest, "--dir", stage.home("user") / "another"))
     with refusal(scene, "an old listing is replayed, in which it is live", "LST-SEQUENCE") as step:
         # The cache is gone, so the remembered listing cannot help; what was seen is not forgotten.
         shutil.rmtree(stage.home("user") / ".cache", ignore_errors=True)
-        step.code = refused(install_from(scene, "user", old, newest), status=NOT_TRUSTED)
+        step.code = refused(install_from(scene, "user", old, newest))
         configure(stage, "user", scene.hierarchy.root)
 
 
@@ -200,16 +212,16 @@ def revoke(scene: Scene) -> None:
     with story.step("officer revokes acme's certificate: keyCompromise, since a moment ago"):
         before = crl_snapshot(scene)
         serial = f"{chain.leaf.serial_number:x}"
-        scene.give_order("revoke", serial, "--issuer", "publisher", "--reason", "keyCompromise", confirm=serial)
+        scene.give_order("revoke", serial, "--reason", "keyCompromise", confirm=serial)
         wait_for("the new CRL", lambda: crl_snapshot(scene) != before)
     with refusal(scene, "the thief signs with acme's key and gets a timestamp", "PKI-REVOKED") as step:
         file = pack(stage, "acme", copy_skill(stage, "acme", skill_folders()[0][0]), namespace="acme", version="2.0.0")
         sign(stage, file)
         scene.kept.keep_refused(file)
-        step.code = refused(verify(scene, file), status=NOT_TRUSTED)
+        step.code = refused(verify(scene, file))
     with refusal(scene, "the thief publishes it", "PKI-REVOKED") as step:
         outcome = publish(stage, "acme", file)
-        step.code = refused(outcome, status=NOT_TRUSTED if outcome.status == NOT_TRUSTED else REFUSED)
+        step.code = refused(outcome, status=REFUSED)
     with story.step("what acme signed before stays good, with a warning") as step:
         outcome = must(verify(scene, good.package))
         step.result = next((line for line in outcome.stderr.splitlines() if "warning" in line), "")
@@ -222,9 +234,9 @@ def revoke(scene: Scene) -> None:
         listing = (stage.store / "index" / path).read_bytes
         wait_for("the new listing", lambda: b'"blocked"' in listing())
     with refusal(scene, "user installs the blocked version", "LST-BLOCKED") as step:
-        step.code = refused(stage.as_person("user", "install", refs[0], cwd=project(scene)), status=NOT_TRUSTED)
+        step.code = refused(stage.as_person("user", "install", refs[0], cwd=project(scene)))
     with refusal(scene, "user verifies a copy of the blocked version", "PKI-REVOKED") as step:
-        step.code = refused(verify(scene, scene.versions[refs[0]].package), status=NOT_TRUSTED)
+        step.code = refused(verify(scene, scene.versions[refs[0]].package))
     with story.step(f"{refs[1]} is still good"):
         must(stage.as_person("user", "install", refs[1], "--dir", stage.home("user") / "again"))
     scene.kept.keep_crls(stage, "crls-now")
@@ -239,7 +251,15 @@ def let_crls_grow_old(scene: Scene) -> None:
         for path in sorted((scene.stage.store / "pki" / "crl").glob("*/*.crl")):
             crls += ["--crl", path]
         words = ["verify", signed.package, "--root", scene.hierarchy.root, "--at", later, *crls]
-        step.code = refused(scene.stage.as_person("user", *words), status=NOT_TRUSTED)
+        step.code = refused(scene.stage.as_person("user", *words))
+
+
+def forge(scene: Scene, name: str, package: bytes) -> Outcome:
+    """Keep a forged package, and verify it as the user."""
+    forged = scene.stage.home("mallory") / f"{name}.skill"
+    forged.write_bytes(package)
+    scene.kept.keep_refused(forged)
+    return verify(scene, forged)
 
 
 def verify(scene: Scene, package: Path) -> Outcome:

@@ -62,9 +62,9 @@ class Kept:
             (self.folder / "tsa" / f"{name}.tst").write_bytes(parsed.token)
             (self.folder / "tsa" / f"{name}.signature").write_bytes(parsed.signature_value)
 
-    def keep_refused(self, path: Path) -> None:
+    def keep_refused(self, path: Path, name: str | None = None) -> None:
         """Copy something that was refused."""
-        shutil.copy(path, self.folder / "refused" / path.name)
+        shutil.copy(path, self.folder / "refused" / (name or path.name))
 
     def keep_listings(self, stage: Stage) -> None:
         """Copy the listings that are current now."""

@@ -17,8 +17,11 @@ from tests.demo.stage import Stage
 from tests.demo.story import StoryError
 
 WAIT_SECONDS = 30.0
+NOT_TRUSTED = 3
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 SKILLS_VARIABLE = "SKREG_SKILLS"
+REAL_SKILLS = Path(__file__).resolve().parents[3] / "shared" / "skills"
+"""Real skills beside the checkout, where there are some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +41,10 @@ class Signed:
 
 def skill_folders() -> tuple[list[Path], str]:
     """Return skill folders to publish, at least two, and where they come from."""
-    named = os.environ.get(SKILLS_VARIABLE)
-    if named:
-        found = sorted(path.parent for path in Path(named).glob("*/SKILL.md"))
-        if len(found) > 1:
-            return found, named
+    named = Path(os.environ.get(SKILLS_VARIABLE) or REAL_SKILLS)
+    found = sorted(path.parent for path in named.glob("*/SKILL.md"))
+    if len(found) > 1:
+        return found, "real skills"
     return sorted(path.parent for path in SAMPLES.glob("*/SKILL.md")), "the project's samples"
 
 
@@ -157,7 +159,7 @@ def wait_for(what: str, ready: Callable[[], bool]) -> None:
     raise StoryError(f"waited {WAIT_SECONDS:.0f} s for {what}")
 
 
-def refused(outcome: Outcome, *, status: int) -> str:
+def refused(outcome: Outcome, *, status: int = NOT_TRUSTED) -> str:
     """Return the code with which a program refused.
 
     Raises:
