@@ -114,6 +114,27 @@ def test_openssl_verify_accepts_every_certificate_authority(kept: Kept, tmp_path
         openssl("verify", "-CAfile", kept.folder / "root.pem", one)
 
 
+def test_openssl_verify_accepts_every_signer_with_crls_at_the_time_of_its_token(kept: Kept, tmp_path: Path) -> None:
+    crls = [word for crl in sorted((kept.folder / "crls").glob("*.crl")) for word in ("-CRLfile", crl)]
+    for signature in [*signatures(kept, "organisation"), *signatures(kept, "registry")]:
+        chain = openssl("pkcs7", "-inform", "DER", "-in", signature, "-print_certs").stdout
+        (tmp_path / "chain.pem").write_bytes(chain)
+        for pem in re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n", chain, re.DOTALL):
+            (tmp_path / "one.pem").write_bytes(pem)
+            openssl(
+                "verify", "-crl_check_all", *crls, "-x509_strict", "-attime", str(gen_time(kept, signature.stem)),
+                "-CAfile", kept.folder / "root.pem", "-untrusted", tmp_path / "chain.pem", tmp_path / "one.pem",
+            )  # fmt: skip
+
+
+def test_openssl_cms_prints_a_listing(kept: Kept, tmp_path: Path) -> None:
+    anchors = trust_with_crls(kept, sorted((kept.folder / "crls").glob("*.crl")), tmp_path / "anchors.pem")
+    listings = sorted((kept.folder / "listings").iterdir())
+    assert listings
+    for listing in listings:
+        assert verified_statement(kept, listing, anchors, "-crl_check_all")["trust_domain"] == "skills.example"
+
+
 def test_openssl_reads_every_crl_and_finds_its_issuer(kept: Kept) -> None:
     crls = sorted((kept.folder / "crls").glob("*.crl")) + sorted((kept.folder / "crls-now").glob("*.crl"))
     assert len(crls) >= 8
