@@ -157,7 +157,7 @@ def _revoked(connection: Connection, address: CrlAddress) -> tuple[RevokedEntry,
 
 
 def _entries_of(source: object) -> set[RevokedEntry]:
-    return {read_entry(entry) for entry in source}  # type: ignore[attr-defined] # a CRL iterates over its entries
+    return {read_entry(entry) for entry in source}  # type: ignore[attr-defined] # every CRL iterates over its entries
 
 
 def _commit_row(connection: Connection, address: CrlAddress, number: int, at: datetime, *, changed: bool) -> None:

@@ -43,9 +43,8 @@ def address(postgres_server: PostgresServer) -> Iterator[str]:
 @pytest.fixture
 def database(address: str) -> Iterator[Connection]:
     """A transaction that is rolled back."""
-    with connect(address) as connection:
+    with connect(address) as connection, connection.transaction(force_rollback=True):
         yield connection
-        connection.rollback()
 
 
 def test_migrations_run_once(address: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,5 +108,5 @@ def test_migration_runs_once(site: Site) -> None:
 def test_importing_the_registry_loads_no_web_framework() -> None:
     words = "import sys, registry.database, registry.submissions; sys.exit('flask' in sys.modules)"
     path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(["python", "-c", words], env=path, check=False, timeout=60, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", words], env=path, check=False, timeout=60, capture_output=True)
     assert done.returncode == 0, done.stderr
