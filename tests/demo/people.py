@@ -58,11 +58,15 @@ def copy_skill(stage: Stage, person: str, source: Path) -> Path:
 
 def configure(stage: Stage, person: str, root: Path) -> None:
     """Write a person's configuration: one registry, and the root it must prove."""
-    folder = stage.home(person) / ".config" / "skreg"
+    write_config(stage.home(person) / ".config" / "skreg", stage.base_url, root)
+
+
+def write_config(folder: Path, registry: str, root: Path) -> None:
+    """Write a configuration of ``skillpkg`` with one registry."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(root, folder / "root.pem")
     (folder / "config.toml").write_text(
-        f'default = "main"\n\n[registries.main]\nregistry = "{stage.base_url}"\nroot = "root.pem"\n'
+        f'default = "main"\n\n[registries.main]\nregistry = "{registry}"\nroot = "root.pem"\n'
     )
 
 
