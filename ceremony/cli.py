@@ -8,34 +8,31 @@ Rules:
 
 from __future__ import annotations
 
-import getpass
 import json
+import resource
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
+from types import FrameType
 from typing import ParamSpec, TypeVar
 
 import click
 
 from ceremony.folder import load_folder
 from ceremony.hierarchy import preflight
-from ceremony.plan import Plan, RootPlan
-from ceremony.plan_file import parse_plan
-from ceremony.previous import Previous, before_root, load_previous
+from ceremony.inputs import load_inputs, read_file
 from ceremony.rehearsal import rehearse
-from ceremony.room import Terminal, read_lines
-from ceremony.run import CLOCK_WORD, run_ceremony
-from ceremony.strictyaml import MAX_YAML_BYTES
-from ceremony.verify import Evidence, verify_folder
-from ceremony.words import digest_words, typed_words
-from pki.csr import MAX_CSR_SIZE, VerifiedCsr, parse_csr
-from pki.display import describe_certificate, fingerprint_hex
-from pki.errors import ConfigurationError, MalformedError, NotFoundError, ToolkitError
+from ceremony.report import evidence_json, evidence_text, plan_json, plan_text
+from ceremony.room import Terminal, ask_secret, read_lines
+from ceremony.run import run_ceremony
+from ceremony.verify import Evidence, require_ceremony, require_rehearsal, verify_folder
+from pki.errors import ConfigurationError, MalformedError, ToolkitError
 from pki.keys import PrivateKey, load_private_key
-from pki.trust import MAX_BUNDLE_SIZE, TrustBundle, parse_bundle
+from pki.trust import MAX_BUNDLE_SIZE, parse_bundle
 
 STOPPED, UNVERIFIED = 1, 3
 """Exit status where it is not 0; click's own for wrong usage is 2."""
@@ -56,6 +53,9 @@ def _told(status: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
             try:
                 return command(*args, **kwargs)
             except ToolkitError as error:
+                if kwargs.get("as_json"):
+                    said = {"code": error.code, "message": error.message, "hint": error.hint}
+                    click.echo(json.dumps({"error": said}))
                 click.echo(f"error[{error.code}]: {error.message}", err=True)
                 if error.hint:
                     click.echo(f"hint: {error.hint}", err=True)
@@ -81,27 +81,11 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @_told(STOPPED)
 def show_plan(file: Path, *, as_json: bool) -> None:
     """Check the plan FILE, draft everything, and show every step as it will happen."""
-    plan, previous, requests = _load(file)
-    drafted = preflight(
-        plan.task, previous.hierarchy, {name: request.public_key for name, request in requests.items()}, _now()
-    )
-    prompts = _prompts(plan)
-    if as_json:
-        words = digest_words(bytes.fromhex(plan.sha256))
-        click.echo(json.dumps({"sha256": plan.sha256, "words": words, "answers": prompts, "pins": list(plan.tokens)}))
-        return
-    click.echo(f"{plan.kind} ceremony {plan.name} ({plan.clause}), plan SHA-256 {plan.sha256}")
-    click.echo(f"in words: {' '.join(digest_words(bytes.fromhex(plan.sha256)))}")
-    click.echo(
-        f"administrator {plan.administrator}, witness {plan.witness}, {previous.root.quorum} officers of "
-        f"{len(previous.root.officers)}; custody of PINs: {plan.custody}"
-    )
-    for number, step in enumerate(_steps(plan), start=1):
-        click.echo(f"{number:3}. {step}")
-    for item in plan.task.certificates:
-        click.echo(f"\nDraft of {item.name}, made with a throw-away key:")
-        click.echo(describe_certificate(drafted.issuer(item.name)))
-    click.echo("\nTo be typed: " + "; ".join(prompts))
+    at = _now()
+    inputs = load_inputs(file, at=at)
+    public_keys = {name: request.public_key for name, request in inputs.requests.items()}
+    drafts = preflight(inputs.plan.task, inputs.previous.hierarchy, public_keys, at)
+    click.echo(json.dumps(plan_json(inputs.plan)) if as_json else plan_text(inputs.plan, inputs.previous.root, drafts))
 
 
 @main.command("rehearse")
@@ -111,11 +95,19 @@ def show_plan(file: Path, *, as_json: bool) -> None:
 @_told(STOPPED)
 def rehearse_plan(file: Path, *, out: Path | None, as_json: bool) -> None:
     """Run the plan FILE on throw-away SoftHSM tokens, with throw-away officers."""
-    plan, previous, requests = _load(file)
+    inputs = load_inputs(file, at=_now())
+    _guard_secrets()
     with tempfile.TemporaryDirectory(prefix="skreg-rehearsal-") as folder:
         place = out if out is not None else Path(folder, "out")
-        rehearse(plan, previous=previous, requests=requests, out=place, clock=_now, quiet=as_json)
-        _report(verify_folder(load_folder(place)), as_json=as_json)
+        rehearse(
+            inputs.plan,
+            previous=inputs.previous,
+            requests=inputs.requests,
+            out=place,
+            clock=_now,
+            quiet=as_json,
+        )
+        _report(require_rehearsal(verify_folder(load_folder(place))), as_json=as_json)
 
 
 @main.command("run")
@@ -138,44 +130,54 @@ def run_plan(
     as_json: bool,
 ) -> None:
     """Run the ceremony of the plan FILE."""
-    plan, previous, requests = _load(file)
+    inputs = load_inputs(file, at=_now())
+    _guard_secrets()
     room = Terminal(
-        tokens=tuple(plan.tokens),
+        tokens=tuple(inputs.plan.tokens),
         pins=None if pin_fd is None else read_lines(pin_fd),
         answers=None if answers_fd is None else read_lines(answers_fd),
     )
     credentials = _credentials(officers, None if passphrase_fd is None else read_lines(passphrase_fd))
-    run_ceremony(plan, room=room, previous=previous, credentials=credentials, requests=requests, out=out, clock=_now)
-    _report(verify_folder(load_folder(out)), as_json=as_json)
+    run_ceremony(
+        inputs.plan,
+        room=room,
+        previous=inputs.previous,
+        credentials=credentials,
+        requests=inputs.requests,
+        out=out,
+        clock=_now,
+    )
+    _report(require_ceremony(verify_folder(load_folder(out))), as_json=as_json)
 
 
 @main.command("verify")
 @click.argument("folder", type=_FOLDER)
 @click.option("--officers", "bundle", type=_FILE, help="The trust bundle, from elsewhere.")
 @click.option("--root-sha256", metavar="HEX", help="The root's fingerprint, from elsewhere.")
+@click.option("--rehearsal", is_flag=True, help="FOLDER is a rehearsal's; a ceremony's is refused then.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @_told(UNVERIFIED)
-def verify(folder: Path, *, bundle: Path | None, root_sha256: str | None, as_json: bool) -> None:
+def verify(folder: Path, *, bundle: Path | None, root_sha256: str | None, rehearsal: bool, as_json: bool) -> None:
     """Verify what a ceremony left in FOLDER, offline and without a token."""
-    given: TrustBundle | None = None if bundle is None else parse_bundle(_read(bundle, MAX_BUNDLE_SIZE))
-    _report(verify_folder(load_folder(folder), bundle=given, root_sha256=root_sha256), as_json=as_json)
+    given = None if bundle is None else parse_bundle(read_file(bundle, MAX_BUNDLE_SIZE))
+    evidence = verify_folder(load_folder(folder), bundle=given, root_sha256=root_sha256)
+    _report(require_rehearsal(evidence) if rehearsal else require_ceremony(evidence), as_json=as_json)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _load(file: Path) -> tuple[Plan, Previous, dict[str, VerifiedCsr]]:
-    plan = parse_plan(_read(file, MAX_YAML_BYTES))
-    base = file.parent
-    root: RootPlan | None = plan.task.root
-    previous = before_root(root) if root is not None else load_previous([base / path for path in plan.task.previous])
-    requests = {
-        item.name: parse_csr(_read(base / item.request, MAX_CSR_SIZE))
-        for item in plan.task.certificates
-        if item.request is not None
-    }
-    return plan, previous, requests
+def _guard_secrets() -> None:
+    """Leave no core dump, and stop in good order, logged out and recorded, when the terminal is closed."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    del frame
+    raise SystemExit(128 + number)
 
 
 def _credentials(officers: tuple[str, ...], passphrases: list[str] | None) -> Mapping[str, PrivateKey]:
@@ -189,74 +191,13 @@ def _credentials(officers: tuple[str, ...], passphrases: list[str] | None) -> Ma
         identifier, equals, path = word.partition("=")
         if not equals or identifier in found:
             raise MalformedError(f"--officer - expected ID=KEYFILE, each once - got {word[:80]!r}", code="CER-OFFICER")
-        pem = _read(Path(path), MAX_KEY_BYTES)
+        pem = read_file(Path(path), MAX_KEY_BYTES)
         passphrase = "" if passphrases is None else passphrases[number]
         if passphrases is None and b"ENCRYPTED" in pem:
-            passphrase = getpass.getpass(f"Passphrase of officer {identifier}: ")
+            passphrase = ask_secret(f"Passphrase of officer {identifier} (not shown): ")
         found[identifier] = load_private_key(pem, passphrase.encode("utf-8") or None)
     return found
 
 
-def _prompts(plan: Plan) -> list[str]:
-    signed = [f"sign {item.name}" for item in plan.task.certificates]
-    return [typed_words(plan.sha256), CLOCK_WORD, *signed, *(f"sign crl {item.issuer}" for item in plan.task.crls)]
-
-
-def _steps(plan: Plan) -> list[str]:
-    tokens = ", ".join(f"{name} (serial {token.serial})" for name, token in plan.tokens.items())
-    keys = [f"generate {key.spec} key {key.label!r} on token {key.token}" for key in plan.task.generated()]
-    certificates = [
-        f"sign certificate {item.name}: {item.subject}, by {plan.task.issuer}" for item in plan.task.certificates
-    ]
-    crls = [f"sign CRL of {item.issuer}, valid {item.days} days" for item in plan.task.crls]
-    return [
-        "draft and lint everything with throw-away keys",
-        "confirm the plan's digest and the clock",
-        f"open tokens {tokens}, compare what is on them",
-        *keys,
-        *certificates,
-        *crls,
-        "compare what is on the tokens, sign the transcript, write SHA256SUMS",
-    ]
-
-
 def _report(evidence: Evidence, *, as_json: bool) -> None:
-    root = fingerprint_hex(evidence.root)
-    if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "kind": evidence.plan.kind.value,
-                    "name": evidence.plan.name,
-                    "rehearsal": evidence.rehearsal,
-                    "head": evidence.head,
-                    "root_sha256": root,
-                    "signed_off": list(evidence.signed_off),
-                    "certificates": {
-                        name: fingerprint_hex(certificate)
-                        for name, certificate in evidence.hierarchy.certificates.items()
-                    },
-                    "unknown": list(evidence.unknown),
-                }
-            )
-        )
-        return
-    kind = "REHEARSAL of a" if evidence.rehearsal else "a"
-    click.echo(f"verified: {kind} {evidence.plan.kind} ceremony, {evidence.plan.name}")
-    click.echo(f"transcript {evidence.head}, signed by {', '.join(evidence.signed_off)}")
-    click.echo(f"root SHA-256 {root}\n     in words {' '.join(digest_words(bytes.fromhex(root)))}")
-    for name, certificate in evidence.hierarchy.certificates.items():
-        click.echo(f"certificate {name}: {certificate.subject.rfc4514_string()}, {fingerprint_hex(certificate)}")
-    for line in evidence.unknown:
-        click.echo(f"not known: {line}")
-
-
-def _read(path: Path, limit: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise NotFoundError(f"{path} cannot be read: {error.strerror}", code="CER-FILE") from error
-    if len(data) > limit:
-        raise MalformedError(f"{path} - expected at most {limit} bytes - got more", code="CER-FILE")
-    return data
+    click.echo(json.dumps(evidence_json(evidence)) if as_json else evidence_text(evidence))

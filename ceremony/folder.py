@@ -9,7 +9,8 @@
     SHA256SUMS                               of all files above, for ``sha256sum --check``
 
 Rules:
-    * Files are created exclusively, synced, read back; nothing is overwritten, ever.
+    * Files are created exclusively, synced with the folder they are in, and read back; nothing is overwritten, ever.
+    * SHA256SUMS has one spelling: sorted by name, ASCII, LF.
     * Reading takes exactly the files of SHA256SUMS: one more, one less or one changed is refused.
 
 Example::
@@ -73,6 +74,7 @@ class NewFolder:
             path.mkdir(mode=0o755, parents=True, exist_ok=True)
             if any(path.iterdir()):
                 raise ConflictError(f"{path} - expected a new folder - got one with files", code="CER-OUTPUT")
+            _sync(path.absolute().parent)
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be made: {error.strerror}", code="CER-OUTPUT") from error
         return cls(path)
@@ -93,11 +95,14 @@ class NewFolder:
         """
         place = self.path / name
         try:
-            place.parent.mkdir(exist_ok=True)
+            if place.parent != self.path:
+                place.parent.mkdir(exist_ok=True)
             with place.open("xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            _sync(place.parent)
+            _sync(self.path)
             written = place.read_bytes()
         except FileExistsError as error:
             raise ConflictError(f"{name} - expected a new file - got one that is there", code="CER-OUTPUT") from error
@@ -112,8 +117,12 @@ class NewFolder:
         """Append a line to the transcript, so that it is there whatever happens next.
 
         Raises:
+            ConflictError: it was there before the first line (CER-OUTPUT).
             ConfigurationError: it could not be written (CER-OUTPUT).
         """
+        if name not in self.sums:
+            self.write(name, line + b"\n")
+            return
         try:
             with (self.path / name).open("ab") as file:
                 file.write(line + b"\n")
@@ -125,8 +134,7 @@ class NewFolder:
     def close(self, appended: str) -> None:
         """Write SHA256SUMS, with the file that was appended to."""
         self.sums[appended] = sha256_hex((self.path / appended).read_bytes())
-        lines = [f"{digest}  {name}\n" for name, digest in sorted(self.sums.items())]
-        self.write(SUMS, "".join(lines).encode("ascii"))
+        self.write(SUMS, _encode_sums(self.sums))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,13 +200,29 @@ def _read_sums(path: Path) -> dict[str, str]:
             code="CER-INCOMPLETE",
             hint="a ceremony that stopped has no SHA256SUMS; its transcript says why",
         )
+    data = _read(path / SUMS)
     sums: dict[str, str] = {}
-    for line in _read(path / SUMS).decode("utf-8", errors="replace").splitlines():
+    for line in data.decode("utf-8", errors="replace").removesuffix("\n").split("\n"):
         match = _LINE.fullmatch(line)
-        if match is None or match[2] in sums or len(sums) >= MAX_FILES:
+        if match is None or len(sums) >= MAX_FILES:
             raise MalformedError(f"{SUMS} - expected lines of SHA-256 and name - got {line[:80]!r}", code="CER-SUMS")
         sums[match[2]] = match[1]
+    if _encode_sums(sums) != data:
+        raise MalformedError(f"{SUMS} - expected each name once, sorted - got another spelling", code="CER-SUMS")
     return sums
+
+
+def _encode_sums(sums: Mapping[str, str]) -> bytes:
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())).encode("ascii")
+
+
+def _sync(folder: Path) -> None:
+    """Put a folder's entries on the disk: a file that is synced may still have no name after a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path) -> bytes:

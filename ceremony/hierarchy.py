@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ceremony.drafts import describe_draft
 from ceremony.plan import ROOT_ISSUER, CertificatePlan, CrlPlan, Leaf, Task
 from pki.addresses import IssuerUrls
 from pki.certificate_profile import CertificateProfile
@@ -73,8 +74,11 @@ class Hierarchy:
         return self.certificates[name]
 
     def with_certificate(self, name: str, certificate: x509.Certificate) -> Hierarchy:
-        """Return the hierarchy with one more certificate."""
-        return replace(self, certificates={**self.certificates, name: certificate})
+        """Return the hierarchy with one more certificate; a new key of that name has no CRL yet."""
+        known = self.certificates.get(name)
+        anew = known is not None and known.public_key() != certificate.public_key()
+        crls = {issuer: der for issuer, der in self.crls.items() if not (anew and issuer == name)}
+        return replace(self, certificates={**self.certificates, name: certificate}, crls=crls)
 
     def with_crl(self, name: str, der: bytes) -> Hierarchy:
         """Return the hierarchy with one more CRL."""
@@ -123,7 +127,7 @@ def draft_list(item: CrlPlan, *, hierarchy: Hierarchy, at: datetime) -> LintedCr
     return linted
 
 
-def preflight(task: Task, hierarchy: Hierarchy, requests: Mapping[str, PublicKey], at: datetime) -> Hierarchy:
+def preflight(task: Task, hierarchy: Hierarchy, requests: Mapping[str, PublicKey], at: datetime) -> dict[str, str]:
     """Draft everything once, with throw-away keys.
 
     Args:
@@ -133,11 +137,12 @@ def preflight(task: Task, hierarchy: Hierarchy, requests: Mapping[str, PublicKey
         at: The moment.
 
     Returns:
-        The hierarchy as it would be; for showing only. Nothing in it is signed with a real key.
+        The drafts as people read them: certificates by name, CRLs as ``crl ISSUER``.
 
     Raises:
         PolicyError: something has findings.
     """
+    drafts: dict[str, str] = {}
     for item in task.certificates:
         spec = item.key.spec if item.key is not None and item.key.spec is not None else KeySpec.P256
         key = generate_key(spec)
@@ -145,9 +150,10 @@ def preflight(task: Task, hierarchy: Hierarchy, requests: Mapping[str, PublicKey
         linted = draft_certificate(item, task=task, hierarchy=hierarchy, public_key=public_key, at=at)
         certificate = sign_certificate(linted, key) if item.name == ROOT_ISSUER else linted.draft
         hierarchy = hierarchy.with_certificate(item.name, certificate)
+        drafts[item.name] = describe_draft(linted.draft)
     for crl in task.crls:
-        draft_list(crl, hierarchy=hierarchy, at=at)
-    return hierarchy
+        drafts[f"crl {crl.issuer}"] = describe_draft(draft_list(crl, hierarchy=hierarchy, at=at).draft)
+    return drafts
 
 
 def judge(der: bytes, kind: Kind, what: str) -> None:

@@ -45,7 +45,18 @@ def openssl_accepts_certificate(pem: bytes, *, issuers: Sequence[bytes], at: dat
         untrusted = ["-untrusted", str(others)] if issuers[1:] else []
         moment = ["-attime", str(int(at.timestamp()))]
         said = _openssl(
-            ["verify", "-x509_strict", "-purpose", "any", *moment, "-CAfile", str(root), *untrusted, str(certificate)]
+            [
+                "verify",
+                "-x509_strict",
+                "-check_ss_sig",
+                "-purpose",
+                "any",
+                *moment,
+                "-CAfile",
+                str(root),
+                *untrusted,
+                str(certificate),
+            ]
         )
     if not said.rstrip().endswith(": OK"):
         raise PolicyError(f"openssl verify - expected OK - got {said[-200:]!r}", code="CER-OPENSSL")

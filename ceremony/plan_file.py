@@ -3,7 +3,9 @@
 Rules:
     * Unknown, missing and duplicate fields are refused, with their path.
     * All of it is checked here, before anybody opens a token: labels that collide, tokens that nobody uses, keys that a
-      token should hold and is not said to, persons with two roles.
+      token should hold and is not said to.
+
+Left to others: whether it agrees with earlier ceremonies, and who may be who (:mod:`ceremony.continuity`).
 
 Example::
 
@@ -41,7 +43,7 @@ SCHEMA = 1
 """Of the plan's form."""
 
 NAME = r"[a-z0-9][a-z0-9-]{0,38}"
-_LABEL = r"[A-Za-z0-9][A-Za-z0-9._ -]{0,62}"
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9._ -]{0,61}[A-Za-z0-9])?"
 _HEX64 = r"[0-9a-f]{64}"
 _OID = r"[0-2](\.(0|[1-9][0-9]{0,9})){2,12}"
 _MULTILINE = r".+"
@@ -222,9 +224,6 @@ def _check(plan: Plan) -> None:
         raise refuse("certificates", "each name once", "one twice")
     _check_keys(plan)
     officers = task.root.officers if task.root is not None else ()
-    people = [plan.administrator, plan.witness, *(officer.name for officer in officers)]
-    if len({name.casefold() for name in people}) != len(people):
-        raise refuse("roles", "administrator, witness and officers who are different persons", "one with two roles")
     keys = {encode_public_key(officer.public_key) for officer in officers}
     if len({officer.id for officer in officers}) != len(officers) or len(keys) != len(officers):
         raise refuse("officers.members", "each id and key once", "one twice")
@@ -241,6 +240,9 @@ def _check_keys(plan: Plan) -> None:
     held = [(name, label) for name, token in plan.tokens.items() for label in token.holds]
     if len(set(fresh + held)) != len(fresh + held):
         raise refuse("key.label", "labels that are not on the token yet, each once", "one that is")
+    # Each gives its file public_keys/LABEL.pem its name, on media that may not tell capitals.
+    if len({label.casefold() for _, label in fresh}) != len(fresh):
+        raise refuse("key.label", "a label of its own for each new key", "one twice")
     if unused := set(plan.tokens) - {key.token for key in used}:
         raise refuse("tokens", "tokens that are used", ", ".join(sorted(unused)))
     if len({token.serial for token in plan.tokens.values()}) != len(plan.tokens):

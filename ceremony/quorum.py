@@ -108,6 +108,23 @@ def require_quorum(present: int, needed: int) -> None:
         raise PolicyError(f"officers present - expected {needed} or more - got {present}", code="CER-QUORUM")
 
 
+def require_separate_roles(administrator: str, witness: str, officers: tuple[Officer, ...]) -> None:
+    """Check that administrator, witness and officers are different persons, by their names.
+
+    Raises:
+        PolicyError: somebody has two roles (CER-ROLES).
+    """
+    people = [administrator, witness, *(officer.name for officer in officers)]
+    names = [" ".join(name.split()).casefold() for name in people]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise PolicyError(
+            "roles - expected administrator, witness and officers who are different persons"
+            f" - got {', '.join(twice)[:200]} twice",
+            code="CER-ROLES",
+        )
+
+
 def verify_presence(officers: tuple[Officer, ...], identifier: str, head: str, signature: str) -> Officer:
     """Return the officer who was present when the transcript's head was ``head``.
 

@@ -25,15 +25,17 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from ceremony.acts import Ceremony, Clock
+from ceremony.continuity import check_continuity
+from ceremony.device import Device
 from ceremony.hierarchy import Hierarchy
 from ceremony.plan import ROOT_ISSUER, Plan, TokenPlan
 from ceremony.previous import Previous, before_root
 from ceremony.room import Practice
-from ceremony.run import Ceremony, Clock, run_ceremony
+from ceremony.run import run_ceremony
 from ceremony.tokens import open_tokens
 from pki.csr import VerifiedCsr
 from pki.errors import ConfigurationError
-from pki.hsm.token import Token
 from pki.issue import issue_intermediate, issue_root
 from pki.keys import KeySpec, PrivateKey, generate_key
 from pki.names import IntermediateRole
@@ -80,6 +82,7 @@ def rehearse(
         ConfigurationError: SoftHSM is missing (CER-SOFTHSM).
         ToolkitError: what would stop the ceremony, too.
     """
+    check_continuity(plan, previous, requests, at=clock())
     keys = {officer.id: generate_key(KeySpec.P256) for officer in previous.root.officers}
     officers = tuple(replace(officer, public_key=keys[officer.id].public_key()) for officer in previous.root.officers)
     pins = {name: secrets.token_hex(8) for name in plan.tokens}
@@ -153,7 +156,7 @@ def _run(command: list[str]) -> str:
     return done.stdout
 
 
-def _fill(plan: Plan, tokens: Mapping[str, Token]) -> None:
+def _fill(plan: Plan, tokens: Mapping[str, Device]) -> None:
     """Put a key on the tokens for every label that the plan says is there."""
     signing = {(key.token, key.label) for key in plan.task.signing()}
     for name, token in plan.tokens.items():
@@ -162,7 +165,7 @@ def _fill(plan: Plan, tokens: Mapping[str, Token]) -> None:
 
 
 def _stand_in(
-    plan: Plan, previous: Previous, officers: tuple[Officer, ...], tokens: Mapping[str, Token], at: datetime
+    plan: Plan, previous: Previous, officers: tuple[Officer, ...], tokens: Mapping[str, Device], at: datetime
 ) -> Previous:
     """Return earlier ceremonies of the same names, with throw-away keys."""
     root = replace(previous.root, officers=officers)

@@ -3,13 +3,14 @@
 Rules:
     * What must be confirmed is confirmed by typing exact words; anything else stops the ceremony. There is no force.
     * PINs and passphrases are typed without echo, or come from a file descriptor, one a line; never from arguments,
-      environment or plan. They are in no message and no record.
+      environment or plan. They are in no message and no record. Where echo cannot be turned off nothing is asked.
+    * An empty PIN is never tried: it would cost one of the token's tries.
     * Talk goes to standard error; results of commands go to standard output.
 
 Example::
 
-    room = Terminal(pins=None, passphrases=None, answers=None)
-    room.confirm("the plan's words", "lusab babad gutih tugad")
+    room = Terminal(tokens=("root",))
+    room.confirm("that this is the approved plan", "lusab babad gutih tugad")
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from pki.errors import ConfigurationError, PolicyError
@@ -57,7 +59,6 @@ class Terminal:
     tokens: Sequence[str]
     pins: list[str] | None = None
     answers: list[str] | None = None
-    _ask: Callable[[str], str] = field(default=input, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse another number of PINs than there are tokens."""
@@ -78,23 +79,31 @@ class Terminal:
         Raises:
             PolicyError: other words were typed (CER-ANSWER).
         """
-        self.say(f"Confirm {what}. Type: {expected}")
-        if self._typed().strip() != expected:
-            raise PolicyError(f"{what} - expected the words {expected!r} typed - got others", code="CER-ANSWER")
+        self.say(f"\nConfirm {what}. Anything else than these words stops the ceremony.\nType: {expected}")
+        if " ".join(self._typed().split()) != expected:
+            raise PolicyError(f"confirmation {what} - expected {expected!r} typed - got other words", code="CER-ANSWER")
 
     def pin(self, token: str) -> str:
-        """Ask for a token's PIN, without echo."""
+        """Return a token's PIN; asked for without echo where it is not prepared.
+
+        Raises:
+            ConfigurationError: it is empty, or there is no terminal to ask on (CER-PIN).
+        """
         if self.pins is not None:
-            return self.pins[list(self.tokens).index(token)]
-        return getpass.getpass(f"PIN of token {token}: ")
+            pin = self.pins[list(self.tokens).index(token)]
+        else:
+            pin = ask_secret(f"\nPIN of token {token} (not shown; one try): ")
+        if not pin:
+            raise ConfigurationError(f"PIN of token {token} - expected one - got nothing", code="CER-PIN")
+        return pin
 
     def _typed(self) -> str:
         if self.answers is not None:
             return self.answers.pop(0) if self.answers else ""
-        try:
-            return self._ask("> ")
-        except EOFError as error:
-            raise PolicyError("answer - expected words typed - got the end of input", code="CER-ANSWER") from error
+        # Not input(): it writes its prompt to standard output, where results go.
+        sys.stderr.write("> ")
+        sys.stderr.flush()
+        return sys.stdin.readline()
 
 
 @dataclass(slots=True)
@@ -116,11 +125,33 @@ class Practice:
 
     def confirm(self, what: str, expected: str) -> None:
         """Say what would be typed."""
-        self.say(f"Confirm {what}. To be typed: {expected}")
+        self.say(f"\nConfirm {what}.\nIn the ceremony, type: {expected}")
 
     def pin(self, token: str) -> str:
         """Return the throw-away token's PIN."""
         return self.pins[token]
+
+
+def ask_secret(prompt: str) -> str:
+    """Return what is typed at the terminal, without echo.
+
+    Args:
+        prompt: What is asked for.
+
+    Raises:
+        ConfigurationError: there is no terminal whose echo can be turned off (CER-PIN).
+    """
+    try:
+        with warnings.catch_warnings():
+            # getpass would otherwise warn, and read with echo.
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return getpass.getpass(prompt)
+    except (getpass.GetPassWarning, EOFError, OSError) as error:
+        raise ConfigurationError(
+            "PIN or passphrase - expected a terminal to type it on without echo - got none",
+            code="CER-PIN",
+            hint="use a terminal, or --pin-fd and --passphrase-fd",
+        ) from error
 
 
 def read_lines(descriptor: int) -> list[str]:
@@ -140,4 +171,4 @@ def read_lines(descriptor: int) -> list[str]:
         raise ConfigurationError(f"file descriptor {descriptor} - expected lines of text", code="CER-FD") from error
     if len(data) > MAX_LINES_BYTES:
         raise ConfigurationError("file descriptor - expected a few lines - got more", code="CER-FD")
-    return text.splitlines()
+    return text.removesuffix("\n").split("\n") if text else []

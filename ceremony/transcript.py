@@ -23,7 +23,7 @@ Example::
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -125,6 +125,16 @@ def parse_transcript(data: bytes) -> tuple[Record, ...]:
         if not isinstance(found, dict) or copy.add(step, found, at=at, actor=actor) != line:
             raise _broken(number, "the line that follows the one before, spelled canonically", "another")
     return tuple(copy.records)
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    """Return a record's value as an object; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def sequence(value: object) -> Sequence[object]:
+    """Return a record's value as a list; an empty one for anything else."""
+    return value if isinstance(value, list) else []
 
 
 def _parse_line(line: bytes, number: int) -> dict[str, object]:

@@ -6,16 +6,17 @@
     4. What the transcript says was made is what is there, and nothing else.
     5. Each certificate has its profile and is signed by its issuer; each CRL has its form and is signed by its issuer.
     6. The trust bundle holds the root and the plan's officers.
+    7. All of it is what the plan asked for (:mod:`ceremony.conformance`).
 
 Rules:
     * Officers' keys and the root's fingerprint should come from outside the folder. What does not is named in
       ``Evidence.unknown``.
-    * A rehearsal verifies like a ceremony, says so, and is refused where a ceremony is needed (CER-REHEARSAL).
+    * A rehearsal verifies like a ceremony, says so, and is refused where a ceremony is needed: ``require_ceremony``.
 
 Example::
 
     evidence = verify_folder(load_folder(path), bundle=bundle, root_sha256=fingerprint)
-    evidence.certificates["root"]
+    evidence.made["root"]
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from ceremony.conformance import USES, check_conformance
 from ceremony.folder import BUNDLE, PLAN, SIGNATURES, TRANSCRIPT, Folder
 from ceremony.hierarchy import PROFILES, Hierarchy
 from ceremony.plan import ROOT_ISSUER, Plan
 from ceremony.plan_file import parse_plan
 from ceremony.quorum import verify_presence, verify_sign_off
-from ceremony.transcript import Record, parse_transcript
+from ceremony.transcript import Record, mapping, parse_transcript, sequence
 from ceremony.words import sha256_hex
 from pki.addresses import IssuerUrls
 from pki.crl import lint_crl
@@ -41,9 +43,6 @@ from pki.keys import require_public_key, verify_message
 from pki.names import TrustDomain
 from pki.profiles import check_profile
 from pki.trust import TrustBundle, parse_bundle
-
-USES = frozenset({"generate", "certificate", "crl"})
-"""Steps that use a key, and need officers in the room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +57,7 @@ class Evidence:
         quorum: How many officers had to be present.
         signed_off: Ids of the officers who signed the end.
         hierarchy: Trust domain and addresses; the issuers' certificates, and what was made here.
+        made: Certificates made here, by name.
         rehearsal: Whether it only was one.
         unknown: What could not be known without something from outside the folder.
     """
@@ -69,6 +69,7 @@ class Evidence:
     quorum: int
     signed_off: tuple[str, ...]
     hierarchy: Hierarchy
+    made: Mapping[str, x509.Certificate]
     rehearsal: bool
     unknown: tuple[str, ...]
 
@@ -80,7 +81,7 @@ class Evidence:
     @property
     def previous(self) -> tuple[str, ...]:
         """Heads of the transcripts of earlier ceremonies that this one named."""
-        return tuple(map(str, _sequence(self.records[0].data.get("previous"))))
+        return tuple(map(str, sequence(self.records[0].data.get("previous"))))
 
 
 def verify_folder(folder: Folder, *, bundle: TrustBundle | None = None, root_sha256: str | None = None) -> Evidence:
@@ -89,7 +90,7 @@ def verify_folder(folder: Folder, *, bundle: TrustBundle | None = None, root_sha
     Args:
         folder: Read by ``load_folder``, which did step 1.
         bundle: The trust bundle from elsewhere.
-        root_sha256: The root's fingerprint from elsewhere, hexadecimal.
+        root_sha256: The root's fingerprint from elsewhere, hexadecimal; blanks and colons do not matter.
 
     Returns:
         What is proved.
@@ -101,9 +102,9 @@ def verify_folder(folder: Folder, *, bundle: TrustBundle | None = None, root_sha
     own = parse_bundle(folder.file(BUNDLE))
     if bundle is not None and (bundle.roots[0], bundle.officers) != (own.roots[0], own.officers):
         raise TrustError("trust bundle - expected root and officers of the one given - got others", code="CER-BUNDLE")
-    if root_sha256 is not None and fingerprint_hex(own.roots[0]) != root_sha256.lower():
+    if root_sha256 is not None and fingerprint_hex(own.roots[0]) != _plain_hex(root_sha256):
         raise TrustError(
-            f"root - expected SHA-256 {root_sha256[:64]} - got {fingerprint_hex(own.roots[0])}", code="CER-ROOT"
+            f"root - expected SHA-256 {root_sha256[:95]} - got {fingerprint_hex(own.roots[0])}", code="CER-ROOT"
         )
     plan = parse_plan(folder.file(PLAN))
     records = parse_transcript(folder.file(TRANSCRIPT))
@@ -113,13 +114,21 @@ def verify_folder(folder: Folder, *, bundle: TrustBundle | None = None, root_sha
     quorum = _quorum(plan, begin)
     if len(officers) < quorum:
         raise TrustError(f"transcript's end - expected {quorum} officers - got {len(officers)}", code="CER-QUORUM")
-    _check_presence(records, own, quorum)
+    present = _check_presence(records, own, quorum)
+    if absent := present - {officer.id for officer in officers}:
+        raise TrustError(
+            f"transcript's end - expected signatures of all who were present - got none of {sorted(absent)}",
+            code="CER-SIGNATURES",
+        )
     _check_artefacts(folder, records)
     hierarchy = _check_hierarchy(folder, own, begin)
+    names = [name.removesuffix(".pem") for name in folder.below("certificates")]
+    made = {name: hierarchy.certificates[name] for name in names}
     rehearsal = begin.data.get("rehearsal") is not False
     # A rehearsal has officers' names, but throw-away keys.
     if not rehearsal and plan.task.root is not None and plan.task.root.officers != own.officers:
         raise TrustError("trust bundle - expected the plan's officers - got others", code="CER-BUNDLE")
+    check_conformance(plan, records, folder, made=made, crls=hierarchy.crls, officers=own.officers)
     return Evidence(
         plan=plan,
         head=head,
@@ -128,9 +137,41 @@ def verify_folder(folder: Folder, *, bundle: TrustBundle | None = None, root_sha
         quorum=quorum,
         signed_off=tuple(officer.id for officer in officers),
         hierarchy=hierarchy,
+        made=made,
         rehearsal=rehearsal,
         unknown=_unknown(bundle, root_sha256),
     )
+
+
+def require_ceremony(evidence: Evidence) -> Evidence:
+    """Return the evidence of a ceremony.
+
+    Raises:
+        TrustError: it was a rehearsal (CER-REHEARSAL).
+    """
+    if evidence.rehearsal:
+        raise TrustError(
+            f"{evidence.plan.name} - expected a ceremony - got a rehearsal",
+            code="CER-REHEARSAL",
+            hint="nothing that a rehearsal made is valid",
+        )
+    return evidence
+
+
+def require_rehearsal(evidence: Evidence) -> Evidence:
+    """Return the evidence of a rehearsal.
+
+    Raises:
+        TrustError: it was a ceremony (CER-REHEARSAL).
+    """
+    if not evidence.rehearsal:
+        raise TrustError(f"{evidence.plan.name} - expected a rehearsal - got a ceremony", code="CER-REHEARSAL")
+    return evidence
+
+
+def _plain_hex(text: str) -> str:
+    """People copy fingerprints in groups."""
+    return "".join(text.replace(":", " ").split()).lower()
 
 
 def _check_frame(plan: Plan, records: Sequence[Record]) -> Record:
@@ -156,9 +197,14 @@ def _quorum(plan: Plan, begin: Record) -> int:
     return quorum
 
 
-def _check_presence(records: Sequence[Record], bundle: TrustBundle, quorum: int) -> None:
-    """Before each use of a key: so many different officers, in one run of records, over the head before them."""
+def _check_presence(records: Sequence[Record], bundle: TrustBundle, quorum: int) -> set[str]:
+    """Before each use of a key: so many different officers, in one run of records, over the head before them.
+
+    Returns:
+        The ids of all who were present at any time.
+    """
     present: set[str] = set()
+    ever: set[str] = set()
     head = ""
     for record in records:
         if record.step == "presence":
@@ -173,14 +219,16 @@ def _check_presence(records: Sequence[Record], bundle: TrustBundle, quorum: int)
                 code="CER-QUORUM",
             )
         else:
+            ever |= present
             present = set()
+    return ever
 
 
 def _check_artefacts(folder: Folder, records: Sequence[Record]) -> None:
     """What was recorded is there, and what is there was recorded."""
     recorded: dict[str, str] = {}
     for record in records:
-        for name, digest in _mapping(record.data.get("files")).items():
+        for name, digest in mapping(record.data.get("files")).items():
             if name in recorded:
                 raise TrustError(
                     f"transcript, line {record.seq} - expected {name} once - got it twice", code="CER-ARTEFACT"
@@ -253,11 +301,3 @@ def _unknown(bundle: TrustBundle | None, root_sha256: str | None) -> tuple[str, 
     if root_sha256 is None:
         unknown.append("whether this is the right root: no fingerprint was given")
     return tuple(unknown)
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def _sequence(value: object) -> Sequence[object]:
-    return value if isinstance(value, list) else []

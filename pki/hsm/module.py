@@ -7,7 +7,8 @@ Rules:
       after the fork.
     * With no token open, a module is initialised afresh, so that tokens made meanwhile are seen.
     * A PIN is asked for once for each login and forgotten; no message contains it. There is no second try at login, and
-      none at all when only one is left.
+      none at all when only one is left. A token with a PIN pad of its own (CKF_PROTECTED_AUTHENTICATION_PATH) asks
+      itself.
 
 Left to others: keys and what a token holds (:mod:`pki.hsm.token`).
 """
@@ -20,11 +21,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pkcs11
 import pkcs11.exceptions as p11
+from pkcs11 import PROTECTED_AUTH
 from pkcs11.constants import TokenFlag
 
 from pki.errors import DeviceError
@@ -60,6 +63,15 @@ _CODES: tuple[tuple[tuple[type[BaseException], ...], str, str | None], ...] = (
     ),
     ((p11.MechanismInvalid, p11.FunctionNotSupported), "HSM-MECHANISM", None),
 )
+
+
+class PinTries(StrEnum):
+    """How many tries a token's user PIN has left (PKCS#11 v2.40 3.2, CKF_USER_PIN_*)."""
+
+    ALL = "all"
+    FEWER = "fewer"
+    LAST = "last"
+    NONE = "none"
 
 
 @dataclass(slots=True)
@@ -188,9 +200,23 @@ def login(module: Module, token: pkcs11.Token, pin: Pin) -> None:
         held = module.logins.get(token.serial)
         if held is None:
             # Read afresh: the flags in `token` are those of when it was found.
-            require_tries_left(token.slot.get_token().flags)
-            held = module.logins[token.serial] = _Login(token.open(user_pin=pin()))
+            flags = token.slot.get_token().flags
+            require_tries_left(flags)
+            word = PROTECTED_AUTH if flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH else pin()
+            held = module.logins[token.serial] = _Login(token.open(user_pin=word))
         held.users += 1
+
+
+def pin_tries(flags: TokenFlag) -> PinTries:
+    """Return how far a token's user PIN is from being locked, by the token's flags."""
+    for flag, tries in (
+        (TokenFlag.USER_PIN_LOCKED, PinTries.NONE),
+        (TokenFlag.USER_PIN_FINAL_TRY, PinTries.LAST),
+        (TokenFlag.USER_PIN_COUNT_LOW, PinTries.FEWER),
+    ):
+        if flags & flag:
+            return tries
+    return PinTries.ALL
 
 
 def require_tries_left(flags: TokenFlag) -> None:
@@ -199,7 +225,7 @@ def require_tries_left(flags: TokenFlag) -> None:
     Raises:
         DeviceError: the PIN is locked, or one wrong try from it (HSM-PIN-LOCKED).
     """
-    if flags & (TokenFlag.USER_PIN_LOCKED | TokenFlag.USER_PIN_FINAL_TRY):
+    if pin_tries(flags) in {PinTries.NONE, PinTries.LAST}:
         raise DeviceError(
             "login - expected tries left - got a PIN that is locked or on its last try",
             code="HSM-PIN-LOCKED",

@@ -34,7 +34,18 @@ from pki.errors import ConfigurationError, DeviceError
 from pki.findings import describe_findings
 from pki.hsm.attributes import PRIVATE_TEMPLATE, PUBLIC_TEMPLATE, KeyAttributes, check_attributes, read_flags
 from pki.hsm.keys import TokenEcKey, TokenRsaKey
-from pki.hsm.module import Module, Pin, device_call, find_token, load_module, login, logout, token_serial
+from pki.hsm.module import (
+    Module,
+    Pin,
+    PinTries,
+    device_call,
+    find_token,
+    load_module,
+    login,
+    logout,
+    pin_tries,
+    token_serial,
+)
 from pki.hsm.pin import read_pin_source
 from pki.hsm.public_keys import EC_PARAMETERS, read_public_key, read_spec
 from pki.hsm.uri import Pkcs11Uri
@@ -109,6 +120,16 @@ class Token:
             label=token.label,
             firmware=".".join(str(number) for number in token.firmware_version),
         )
+
+    @property
+    def pin_tries(self) -> PinTries:
+        """How many tries the user's PIN has left, read from the token now, without a login.
+
+        Raises:
+            DeviceError: the token failed (HSM-*).
+        """
+        with device_call("reading the token's flags", self._module.pid):
+            return pin_tries(self._token.slot.get_token().flags)
 
     def inventory(self) -> tuple[KeyAttributes, ...]:
         """Return what the token says about each of its private keys, ordered by label and id."""

@@ -1,0 +1,69 @@
+"""What a ceremony must agree on with those before it, known before a token is opened.
+
+Rules:
+    * Administrator, witness and officers are different persons (the officers are the trust bundle's).
+    * A token that earlier ceremonies used holds what they left on it.
+    * A key has one name: a request does not bring a key that is certified under another one.
+    * Time goes on: no ceremony begins before the last one ended.
+
+Example::
+
+    check_continuity(plan, previous, requests, at=at)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from ceremony.plan import Plan
+from ceremony.previous import Previous
+from ceremony.quorum import require_separate_roles
+from pki.csr import VerifiedCsr
+from pki.errors import PolicyError
+from pki.keys import encode_public_key, require_public_key
+
+
+def check_continuity(plan: Plan, previous: Previous, requests: Mapping[str, VerifiedCsr], *, at: datetime) -> None:
+    """Check a plan against what there is.
+
+    Args:
+        plan: What is to be done.
+        previous: Earlier ceremonies.
+        requests: Certificate requests, by the certificate's name.
+        at: The moment.
+
+    Raises:
+        PolicyError: somebody has two roles (CER-ROLES), a token should hold other keys (CER-HOLDS), a request brings a
+            known key (CER-KEY-KNOWN), or the clock went back (CER-CLOCK).
+    """
+    require_separate_roles(plan.administrator, plan.witness, previous.root.officers)
+    for name, token in plan.tokens.items():
+        left = previous.inventories.get(token.serial)
+        if left is not None and sorted(left) != sorted(token.holds):
+            raise PolicyError(
+                f"plan, tokens.{name}.holds - expected what earlier ceremonies left there, {sorted(left)}"
+                f" - got {sorted(token.holds)}",
+                code="CER-HOLDS",
+                hint="name every earlier ceremony under `previous`, and every key under `holds`",
+            )
+    _check_requests(previous, requests)
+    if previous.ended is not None and at < previous.ended:
+        raise PolicyError(
+            f"clock - expected a time after {previous.ended}, when the last ceremony ended - got {at}",
+            code="CER-CLOCK",
+            hint="set the clock of this machine",
+        )
+
+
+def _check_requests(previous: Previous, requests: Mapping[str, VerifiedCsr]) -> None:
+    known = {
+        encode_public_key(require_public_key(certificate.public_key())): name
+        for name, certificate in previous.hierarchy.certificates.items()
+    }
+    for name, request in requests.items():
+        pem = encode_public_key(request.public_key)
+        if known.setdefault(pem, name) != name:
+            raise PolicyError(
+                f"request {name} - expected a key of its own - got the one of {known[pem]}", code="CER-KEY-KNOWN"
+            )
