@@ -169,6 +169,7 @@ class Ceremony:
             raise PolicyError(f"key {key.label!r} - expected one to generate - got one that is there", code="CER-PLAN")
         self._announce(steps.generating(key))
         self._presence()
+        self.room.say("The token generates the key now. This may take a while.")
         # Before: when a token fails halfway, the key may be there.
         self.generated.append((key.token, key.label))
         token.generate(key.label, key.spec)
@@ -269,7 +270,7 @@ class Ceremony:
         self.record("end", {"certificates": len(self.plan.task.certificates), "crls": len(self.plan.task.crls)})
         self.folder.write(SIGNATURES, self.quorum.sign_off(self.transcript.head))
         self.folder.close(TRANSCRIPT)
-        self.room.say("SHA-256 of the transcript's last line. Read it aloud; the witness writes it down:")
+        self.room.say("SHA-256 of the transcript's last line, for the witness to write down:")
         self.room.say(digest_block(self.transcript.head))
         self.room.say(f"Signed by: {', '.join(sorted(self.quorum.credentials))}. The ceremony has ended.\n")
 

@@ -147,7 +147,9 @@ def run_plan(
         out=out,
         clock=_now,
     )
-    _report(require_ceremony(verify_folder(load_folder(out))), as_json=as_json)
+    # Again from disk, with what earlier ceremonies said about officers and root.
+    evidence = verify_folder(load_folder(out), bundle=inputs.previous.bundle)
+    _report(require_ceremony(evidence), as_json=as_json)
 
 
 @main.command("verify")

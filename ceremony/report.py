@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from ceremony.acts import CLOCK_WORD
 from ceremony.layout import digest_block, fields, heading, items, paragraph
 from ceremony.plan import Plan, RootPlan
 from ceremony.steps import steps
 from ceremony.verify import Evidence
-from ceremony.words import digest_words, typed_words
+from ceremony.words import digest_words, sha256_hex, typed_words
 from pki.display import fingerprint_hex
 
 
@@ -41,6 +43,7 @@ def plan_text(plan: Plan, root: RootPlan, drafts: Mapping[str, str]) -> str:
         f"officers: {root.quorum} of {', '.join(officer.name for officer in root.officers)}\n"
         f"custody of PINs: {plan.custody}\nasked for by: {plan.clause}"
     )
+    fixed = () if plan.task.root is None else _fixed(root)
     shown = [
         f"{heading(f'Draft {name}, made with throw-away keys; both linters passed it')}\n{fields(text)}"
         for name, text in drafts.items()
@@ -51,6 +54,7 @@ def plan_text(plan: Plan, root: RootPlan, drafts: Mapping[str, str]) -> str:
             fields(people),
             "\nSHA-256 of the plan, to be approved and published before the day:",
             digest_block(plan.sha256),
+            *fixed,
             *shown,
             heading("What will happen"),
             items(steps(plan)),
@@ -58,6 +62,21 @@ def plan_text(plan: Plan, root: RootPlan, drafts: Mapping[str, str]) -> str:
             items(tuple(answers(plan))),
         ]
     )
+
+
+def _fixed(root: RootPlan) -> tuple[str, ...]:
+    """What a root plan fixes for good, with the officers' keys as those who hold them can compare them."""
+    lines = [
+        heading("What this plan fixes for the whole life of the hierarchy"),
+        fields(
+            f"trust domain: {root.trust_domain}\ncertificates and CRLs are had from: {root.urls.base}\n"
+            f"time-stamping policy: {root.tsa_policy}"
+        ),
+    ]
+    for officer in root.officers:
+        der = officer.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        lines += [f"\nSHA-256 of the key of officer {officer.id}, {officer.name}:", digest_block(sha256_hex(der))]
+    return tuple(lines)
 
 
 def answers(plan: Plan) -> list[str]:

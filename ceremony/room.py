@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ceremony.layout import paragraph
 from pki.errors import ConfigurationError, PolicyError
 
 MAX_LINES_BYTES = 65_536
@@ -79,7 +80,8 @@ class Terminal:
         Raises:
             PolicyError: other words were typed (CER-ANSWER).
         """
-        self.say(f"\nConfirm {what}. Anything else than these words stops the ceremony.\nType: {expected}")
+        self.say(f"\n{paragraph(f'Confirm {what}. Anything else than these words stops the ceremony.')}")
+        self.say(f"Type: {expected}")
         if " ".join(self._typed().split()) != expected:
             raise PolicyError(f"confirmation {what} - expected {expected!r} typed - got other words", code="CER-ANSWER")
 

@@ -298,6 +298,6 @@ def _unknown(bundle: TrustBundle | None, root_sha256: str | None) -> tuple[str, 
     unknown = []
     if bundle is None:
         unknown.append("whether these officers are the right ones: their keys were read from the folder itself")
-    if root_sha256 is None:
+    if root_sha256 is None and bundle is None:
         unknown.append("whether this is the right root: no fingerprint was given")
     return tuple(unknown)
