@@ -198,7 +198,7 @@ def _read_entry(tar: memoryview, at: int) -> tuple[PayloadFile, int]:
     try:
         name = header[:100].rstrip(b"\0").decode("ascii")
         prefix = header[345:500].rstrip(b"\0").decode("ascii")
-        mode, size = int(header[100:107], 8), int(header[124:135], 8)
+        mode, size = _octal(header[100:107]), _octal(header[124:135])
     except ValueError as error:
         raise MalformedError("archive - expected a ustar header - got another", code="PKG-TAR") from error
     path = f"{prefix}/{name}" if prefix else name
@@ -211,6 +211,13 @@ def _read_entry(tar: memoryview, at: int) -> tuple[PayloadFile, int]:
     if following > len(tar) or bytes(tar[end:following]).strip(b"\0"):
         raise _malformed("PKG-TAR", f"{size} bytes of {path[:220]!r} and zero padding", "something else")
     return PayloadFile(path=path, mode=mode, data=tar[begin:end]), following
+
+
+def _octal(digits: bytes) -> int:
+    # int() also takes signs, spaces and underscores; a size of -1 would even survive the comparison below.
+    if not digits.isdigit():
+        raise ValueError
+    return int(digits, 8)
 
 
 def _entry(path: str, mode: int, data: bytes | memoryview) -> tuple[bytes | memoryview, ...]:

@@ -140,6 +140,30 @@ def test_another_header_is_refused_even_with_a_right_checksum(at: int, value: by
     assert refusal(packed(bytes(with_checksum(tar, second)))) == "PKG-TAR"
 
 
+@pytest.mark.parametrize("header", [0, 1024, 2048], ids=["manifest", "short path", "long path"])
+def test_every_byte_of_a_header_has_one_value(header: int) -> None:
+    tar = tar_of(write_archive(MANIFEST, FILES))
+    for at in range(512):
+        for value in {*b"\0 +-/0178_ax\x80\xff", tar[header + at] ^ 1}:
+            changed = bytearray(tar)
+            changed[header + at] = value
+            for candidate in (changed, with_checksum(bytearray(changed), header)):
+                try:
+                    archive = read_archive(packed(bytes(candidate)))
+                except (MalformedError, PolicyError):
+                    continue
+                # Accepted: then it is what the writer makes of this content, to the last byte.
+                assert tar_of(write_archive(archive.manifest_json, archive.files)) == candidate
+
+
+@pytest.mark.parametrize("size", [b"-0000000001", b"-0000001000", b"-0000003000", b"+0000000000", b"0000000_000"])
+def test_a_size_that_is_no_plain_number_is_refused(size: bytes) -> None:
+    files = (PayloadFile(path="SKILL.md", mode=0o644, data=b""),)
+    tar = tar_of(write_archive(MANIFEST, files))
+    tar[1024 + 124 : 1024 + 135] = size
+    assert refusal(packed(bytes(with_checksum(tar, 1024)))) == "PKG-TAR"
+
+
 def test_padding_that_is_not_zero_is_refused() -> None:
     tar = tar_of(write_archive(MANIFEST, FILES))
     tar[512 + len(MANIFEST)] = 1
