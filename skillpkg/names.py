@@ -37,7 +37,7 @@ _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _NUMBER = r"(?:0|[1-9][0-9]*)"
 # Pre-release identifiers: numeric without leading zeros, or with a letter or hyphen in them (semver 2.0, 9).
 _IDENTIFIER = rf"(?:{_NUMBER}|[0-9]*[a-z-][0-9a-z-]*)"
-_VERSION = re.compile(rf"({_NUMBER})\.({_NUMBER})\.({_NUMBER})(?:-({_IDENTIFIER}(?:\.{_IDENTIFIER})*))?")
+_VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_IDENTIFIER}(?:\.{_IDENTIFIER})*)?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 Precedence = tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]
@@ -107,14 +107,13 @@ class Version(str):
     @property
     def precedence(self) -> Precedence:
         """What versions are ordered by (semver 2.0, 11): higher is newer."""
-        match = _VERSION.fullmatch(self)
-        if match is None:  # pragma: no cover - a Version matches
-            raise AssertionError
-        identifiers = match[4].split(".") if match[4] else []
+        release, _, prerelease = self.partition("-")
+        major, minor, patch = map(int, release.split("."))
+        identifiers = prerelease.split(".") if prerelease else []
         return (
-            int(match[1]),
-            int(match[2]),
-            int(match[3]),
+            major,
+            minor,
+            patch,
             not identifiers,
             tuple((not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in identifiers),
         )

@@ -82,7 +82,7 @@ def test_trust_show_names_root_and_source(run: Run, registry: StaticRegistry) ->
     assert report["source"] == "--root"
     roots = report["roots"]
     assert isinstance(roots, list)
-    assert roots[0]["sha256"] == registry.description()["roots"][0]  # type: ignore[index]  # a list, made here
+    assert roots[0]["sha256"] == registry.description()["roots"][0]  # type: ignore[index]  # the fake made that list
     assert run("trust", "show").code == "CLI-NO-ROOT"
 
 
