@@ -122,21 +122,33 @@ def set_status(connection: Connection, version: PublishedVersion, status: str, *
     """
     if version.status == status:
         return False
-    if version.status == "blocked":
-        raise PolicyError(f"{version.name}@{version.version} is blocked, which stays", code="REG-BLOCKED")
     # First the wish: it waits for a listing that is just being signed, so that the change is later than that listing.
     enqueue(connection, worker=SIGN, kind="listing", subject=f"{version.namespace}/{version.name}")
-    done = connection.execute(
-        "UPDATE versions SET status = %s WHERE namespace = %s AND name = %s AND version = %s AND status = %s",
-        (status, version.namespace, version.name, version.version, version.status),
+    # What was read may be old by now: an owner's yank must not get in the way of an officer's block.
+    present = _lock_status(connection, version)
+    if present == status:
+        return False
+    if present == "blocked":
+        raise PolicyError(f"{version.name}@{version.version} is blocked, which stays", code="REG-BLOCKED")
+    connection.execute(
+        "UPDATE versions SET status = %s WHERE namespace = %s AND name = %s AND version = %s",
+        (status, version.namespace, version.name, version.version),
     )
-    if done.rowcount != 1:
-        raise PolicyError("version - expected its status unchanged meanwhile", code="REG-BLOCKED")
     connection.execute(
         "INSERT INTO audit (actor, action, object, detail) VALUES (%s, %s, %s, %s)",
-        (actor, status, f"{version.namespace}/{version.name}@{version.version}", version.status),
+        (actor, status, f"{version.namespace}/{version.name}@{version.version}", present),
     )
     return True
+
+
+def _lock_status(connection: Connection, version: PublishedVersion) -> str:
+    row = connection.execute(
+        "SELECT status FROM versions WHERE namespace = %s AND name = %s AND version = %s FOR UPDATE",
+        (version.namespace, version.name, version.version),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"{version.name}@{version.version} - expected a published version", code="REG-NO-VERSION")
+    return str(row[0])
 
 
 def _version(row: tuple[object, ...]) -> PublishedVersion:

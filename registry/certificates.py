@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from pki.errors import NotFoundError
-from registry.database import Connection
+from registry.database import Connection, is_uuid
 from registry.jobs import SIGN, enqueue
 
 
@@ -91,17 +90,15 @@ def request_certificate(connection: Connection, *, namespace: str, account_id: s
         account_id: The account.
         csr: The request, DER, as ``pki.csr.parse_csr`` verified it.
     """
+    connection.execute(
+        "INSERT INTO certificate_requests (namespace, account_id, csr) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+        (namespace, account_id, csr),
+    )
     row = connection.execute(
         f"SELECT {_REQUEST} FROM certificate_requests"  # noqa: S608 - a constant of this module
-        " WHERE namespace = %s AND account_id = %s AND csr = %s AND state <> 'refused' ORDER BY created_at LIMIT 1",
+        " WHERE namespace = %s AND account_id = %s AND sha256(csr) = sha256(%s) AND state <> 'refused'",
         (namespace, account_id, csr),
     ).fetchone()
-    if row is None:
-        row = connection.execute(
-            "INSERT INTO certificate_requests (namespace, account_id, csr) VALUES (%s, %s, %s)"  # noqa: S608 - a constant of this module
-            f" RETURNING {_REQUEST}",
-            (namespace, account_id, csr),
-        ).fetchone()
     return _request(row)
 
 
@@ -112,7 +109,7 @@ def find_request(connection: Connection, request_id: str) -> CertificateRequest:
         NotFoundError: there is none (``REG-NO-REQUEST``).
     """
     row = None
-    if _is_uuid(request_id):
+    if is_uuid(request_id):
         row = connection.execute(
             f"SELECT {_REQUEST} FROM certificate_requests WHERE id = %s",  # noqa: S608 - a constant of this module
             (request_id,),
@@ -187,10 +184,8 @@ def add_approval(
     enqueue(connection, worker=SIGN, kind=kind, subject=subject or approval_id)
 
 
-def request_revocation(
-    connection: Connection, *, issuer_ski: str, serial: str, account_id: str, reason: str, since: datetime
-) -> None:
-    """Store an owner's own revocation and ask ``sign`` for it; role of the web.
+def request_revocation(connection: Connection, *, issuer_ski: str, serial: str, account_id: str, reason: str) -> None:
+    """Store an owner's own revocation, since now, and ask ``sign`` for it; role of the web.
 
     Args:
         connection: Under the web's role.
@@ -198,11 +193,10 @@ def request_revocation(
         serial: Its serial number, hexadecimal.
         account_id: The account that asks; ``sign`` compares it with the certificate's.
         reason: reasonCode.
-        since: Since when it is not to be trusted.
     """
     connection.execute(
-        "INSERT INTO revocation_requests (issuer_ski, serial, account_id, reason, since) VALUES (%s, %s, %s, %s, %s)",
-        (issuer_ski, serial, account_id, reason, since),
+        "INSERT INTO revocation_requests (issuer_ski, serial, account_id, reason) VALUES (%s, %s, %s, %s)",
+        (issuer_ski, serial, account_id, reason),
     )
     enqueue(connection, worker=SIGN, kind="revocation", subject=f"{issuer_ski}/{serial}")
 
@@ -219,10 +213,3 @@ def _request(row: tuple[object, ...] | None) -> CertificateRequest:
 def _certificate(row: tuple[object, ...]) -> StoredCertificate:
     values = dict(zip(_CERTIFICATE.split(", "), row, strict=True))
     return StoredCertificate(**{**values, "der": bytes(values["der"])})  # type: ignore[call-overload] # the table's columns
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False

@@ -74,7 +74,7 @@ class Revocations:
             require_lease(connection, job)
             certificate = find_certificate(connection, issuer_ski, serial)
             rows = connection.execute(
-                "SELECT reason, since FROM revocation_requests"
+                "SELECT reason, created_at FROM revocation_requests"
                 " WHERE issuer_ski = %s AND serial = %s AND account_id = %s ORDER BY created_at",
                 (issuer_ski, serial, certificate.account_id),
             ).fetchall()

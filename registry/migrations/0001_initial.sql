@@ -61,13 +61,16 @@ CREATE TABLE submissions (
     error_message text,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
-    CHECK ((tier = 'organisation') = (publisher_cms IS NOT NULL))
+    CHECK ((tier = 'organisation') = (publisher_cms IS NOT NULL)),
+    -- What is vetted goes by the digest, what is signed are the bytes: nobody can store a pair that differs.
+    CONSTRAINT submissions_digest CHECK (statement_sha256 = encode(sha256(statement), 'hex')),
+    UNIQUE (id, namespace, name, version)
 );
 
--- A version is claimed by one live submission; rejection frees it.
+-- A version is claimed by one live submission; rejection frees it, and the client's key with it.
 CREATE UNIQUE INDEX submissions_live ON submissions (namespace, name, version) WHERE state <> 'rejected';
 CREATE UNIQUE INDEX submissions_idempotency ON submissions (account_id, idempotency_key)
-    WHERE idempotency_key IS NOT NULL;
+    WHERE idempotency_key IS NOT NULL AND state <> 'rejected';
 
 -- Apart from the row, so that `sign` can be kept from ever seeing an archive.
 CREATE TABLE submission_archives (
@@ -133,6 +136,7 @@ CREATE TABLE certificates (
     CHECK ((revoked_since IS NULL) = (reason IS NULL))
 );
 CREATE INDEX certificates_revoked ON certificates (issuer_ski, shard) WHERE revoked_since IS NOT NULL;
+CREATE INDEX certificates_organisation ON certificates (namespace, not_before) WHERE kind = 'organisation';
 
 CREATE TABLE certificate_requests (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -148,6 +152,10 @@ CREATE TABLE certificate_requests (
     FOREIGN KEY (issuer_ski, serial) REFERENCES certificates,
     CHECK ((state = 'issued') = (serial IS NOT NULL))
 );
+-- The same request again is the same one.
+CREATE UNIQUE INDEX certificate_requests_same ON certificate_requests (namespace, account_id, sha256(csr))
+    WHERE state <> 'refused';
+CREATE INDEX certificate_requests_open ON certificate_requests (created_at) WHERE state = 'requested';
 
 -- An officer's order and signature. A row means nothing; the signature does.
 CREATE TABLE approvals (
@@ -163,17 +171,17 @@ CREATE TABLE approvals (
 );
 CREATE INDEX approvals_object ON approvals (action, object_id);
 
--- The owner's own wish; needs no officer.
+-- The owner's own wish; needs no officer, and counts from the moment it was made.
 CREATE TABLE revocation_requests (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     issuer_ski text NOT NULL,
     serial text NOT NULL,
     account_id text NOT NULL,
     reason text NOT NULL,
-    since timestamptz NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     FOREIGN KEY (issuer_ski, serial) REFERENCES certificates
 );
+CREATE INDEX revocation_requests_certificate ON revocation_requests (issuer_ski, serial);
 
 CREATE TABLE signatures (
     submission_id uuid PRIMARY KEY REFERENCES submissions,
@@ -184,6 +192,7 @@ CREATE TABLE signatures (
     crls bytea,
     CHECK ((cms IS NULL) = (gen_time IS NULL) AND (cms IS NULL) = (crls IS NULL))
 );
+CREATE INDEX signatures_leaf ON signatures (issuer_ski, serial);
 
 CREATE TABLE seals (
     submission_id uuid PRIMARY KEY REFERENCES submissions,
@@ -195,13 +204,15 @@ CREATE TABLE versions (
     namespace text NOT NULL REFERENCES namespaces,
     name text NOT NULL,
     version text NOT NULL,
-    submission_id uuid NOT NULL UNIQUE REFERENCES submissions,
+    submission_id uuid NOT NULL UNIQUE REFERENCES signatures,
     sha256 text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
     size bigint NOT NULL,
     status text NOT NULL DEFAULT 'live' CHECK (status IN ('live', 'yanked', 'blocked')),
     status_changed_at timestamptz NOT NULL DEFAULT now(),
     published_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (namespace, name, version)
+    PRIMARY KEY (namespace, name, version),
+    -- A version is its submission's: nobody can list one signature under another's name.
+    FOREIGN KEY (submission_id, namespace, name, version) REFERENCES submissions (id, namespace, name, version)
 );
 
 CREATE FUNCTION guard_version() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -258,8 +269,8 @@ CREATE SEQUENCE timestamp_serial AS bigint;
 CREATE TABLE jobs (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     worker text NOT NULL CHECK (worker IN ('vet', 'sign')),
-    kind text NOT NULL,
-    subject text NOT NULL,
+    kind text NOT NULL CHECK (length(kind) <= 20),
+    subject text NOT NULL CHECK (length(subject) <= 200),
     run_at timestamptz NOT NULL DEFAULT now(),
     wanted bigint NOT NULL DEFAULT 1,
     attempts integer NOT NULL DEFAULT 0,
@@ -268,15 +279,34 @@ CREATE TABLE jobs (
     last_error text,
     UNIQUE (worker, kind, subject)
 );
-CREATE INDEX jobs_due ON jobs (worker, run_at);
+CREATE INDEX jobs_due ON jobs (worker, run_at, id);
 
--- Whoever changes a state asks for work in the same transaction, and can do nothing else to the queue.
+-- Each worker sees and settles its own jobs; asking is for `enqueue`.
+ALTER TABLE jobs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY jobs_of_vet ON jobs TO skreg_vet USING (worker = 'vet');
+CREATE POLICY jobs_of_sign ON jobs TO skreg_sign USING (worker = 'sign');
+CREATE POLICY jobs_for_operator ON jobs FOR SELECT TO skreg_operator USING (true);
+
+-- Whoever changes a state asks for work in the same transaction; each role only for what follows from its own changes.
 CREATE FUNCTION enqueue(worker text, kind text, subject text, run_at timestamptz DEFAULT now()) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    INSERT INTO jobs AS job (worker, kind, subject, run_at) VALUES ($1, $2, $3, $4)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    wish CONSTANT text := $1 || ' ' || $2;
+BEGIN
+    IF NOT (CASE session_user
+        WHEN 'skreg_web' THEN wish IN ('vet vet', 'sign listing', 'sign revocation')
+        WHEN 'skreg_vet' THEN wish IN ('sign sign', 'sign listing')
+        WHEN 'skreg_sign' THEN wish IN ('vet seal', 'sign crl', 'sign listing')
+        WHEN 'skreg_operator' THEN wish IN ('vet vet', 'sign certificate', 'sign order', 'sign listing')
+        ELSE true
+    END) THEN
+        RAISE EXCEPTION '% may not ask for %', session_user, wish USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    INSERT INTO jobs AS job (worker, kind, subject, run_at) VALUES ($1, $2, $3, greatest($4, now()))
     ON CONFLICT ON CONSTRAINT jobs_worker_kind_subject_key
     DO UPDATE SET wanted = job.wanted + 1, attempts = 0, run_at = least(job.run_at, excluded.run_at);
-    SELECT pg_notify('skreg_' || $1, '');
+    PERFORM pg_notify('skreg_' || $1, '');
+END
 $$;
 REVOKE EXECUTE ON FUNCTION enqueue FROM PUBLIC;
 
@@ -291,35 +321,47 @@ CREATE TABLE audit (
 );
 
 -- Grants ---------------------------------------------------------------------------------------------------------------
+--
+-- By column where it matters: what a role may not write has its default, such as the state of a new submission.
 
-GRANT SELECT ON namespaces, submissions, findings, verdicts, certificates, certificate_requests, versions, seals,
-    signatures, listings, crls, tokens, schema_migrations TO skreg_web, skreg_operator;
-GRANT SELECT ON approvals, revocation_requests, jobs, audit TO skreg_operator;
-GRANT INSERT ON audit TO skreg_web, skreg_vet, skreg_sign, skreg_operator;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+
 GRANT EXECUTE ON FUNCTION enqueue TO skreg_web, skreg_vet, skreg_sign, skreg_operator;
+GRANT INSERT (actor, action, object, detail) ON audit TO skreg_web, skreg_sign, skreg_operator;
 
-GRANT INSERT ON tokens, submissions, submission_archives, certificate_requests, revocation_requests TO skreg_web;
-GRANT UPDATE (revoked_at) ON tokens TO skreg_web;
-GRANT UPDATE (status, status_changed_at) ON versions TO skreg_web;
+GRANT SELECT ON namespaces, tokens, submissions, findings, certificates, certificate_requests, versions TO skreg_web;
+GRANT SELECT (submission_id, issuer_ski, serial, gen_time) ON signatures TO skreg_web, skreg_operator;
+GRANT INSERT (namespace, name, version, tier, account_id, statement, statement_sha256, archive_sha256, publisher_cms,
+    idempotency_key) ON submissions TO skreg_web;
+GRANT INSERT ON submission_archives TO skreg_web;
+GRANT INSERT (namespace, account_id, csr) ON certificate_requests TO skreg_web;
+GRANT INSERT (issuer_ski, serial, account_id, reason) ON revocation_requests TO skreg_web;
+GRANT UPDATE (status) ON versions TO skreg_web;
 
-GRANT SELECT ON namespaces, submissions, submission_archives, signatures, versions, certificates, schema_migrations
-    TO skreg_vet;
+GRANT SELECT ON submissions, submission_archives, signatures TO skreg_vet;
 GRANT UPDATE (state, resume_state, error_code, error_message, updated_at) ON submissions TO skreg_vet;
-GRANT SELECT, INSERT, UPDATE, DELETE ON verdicts, findings, seals, jobs TO skreg_vet;
-GRANT INSERT ON versions TO skreg_vet;
+GRANT SELECT, INSERT, UPDATE ON verdicts, seals TO skreg_vet;
+GRANT SELECT, INSERT, DELETE ON findings TO skreg_vet;
+GRANT INSERT (namespace, name, version, submission_id, sha256, size) ON versions TO skreg_vet;
 
-GRANT SELECT ON namespaces, submissions, seals, versions, approvals, certificate_requests, revocation_requests,
-    schema_migrations TO skreg_sign;
+GRANT SELECT ON namespaces, submissions, versions, approvals, certificate_requests, revocation_requests TO skreg_sign;
 GRANT UPDATE (state, resume_state, error_code, error_message, updated_at) ON submissions TO skreg_sign;
-GRANT UPDATE (status, status_changed_at) ON versions TO skreg_sign;
+GRANT UPDATE (status) ON versions TO skreg_sign;
 GRANT UPDATE (state, error_code, error_message, issuer_ski, serial) ON certificate_requests TO skreg_sign;
 GRANT UPDATE (state, error_code, error_message) ON approvals TO skreg_sign;
 GRANT SELECT, INSERT, DELETE ON findings TO skreg_sign;
-GRANT SELECT, INSERT, UPDATE ON certificates, signatures, crls, crl_history, listings TO skreg_sign;
-GRANT SELECT, INSERT, UPDATE, DELETE ON jobs TO skreg_sign;
+GRANT SELECT, INSERT, UPDATE (revoked_since, reason) ON certificates TO skreg_sign;
+GRANT SELECT, INSERT ON crl_history TO skreg_sign;
+GRANT SELECT, INSERT, UPDATE ON signatures, crls, listings TO skreg_sign;
+
+GRANT SELECT, DELETE, UPDATE (run_at, attempts, fence, leased_until, last_error) ON jobs TO skreg_vet, skreg_sign;
 
 GRANT USAGE ON SEQUENCE timestamp_serial TO skreg_stamp;
 
+GRANT SELECT ON namespaces, submissions, findings, verdicts, certificates, certificate_requests, versions, seals,
+    listings, crls, approvals, revocation_requests, jobs, audit, schema_migrations TO skreg_operator;
+GRANT SELECT (id, account_id, namespace, actions, created_at, expires_at, revoked_at) ON tokens TO skreg_operator;
 GRANT INSERT, UPDATE ON namespaces TO skreg_operator;
-GRANT INSERT ON tokens, approvals, crl_history TO skreg_operator;
+GRANT INSERT ON tokens, crl_history TO skreg_operator;
+GRANT INSERT (action, object_id, order_bytes, envelope) ON approvals TO skreg_operator;
 GRANT UPDATE (revoked_at) ON tokens TO skreg_operator;

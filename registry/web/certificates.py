@@ -91,7 +91,6 @@ def revoke(namespace: str, serial: str) -> Response:
             serial=serial,
             account_id=identity.account_id,
             reason=reason.value,
-            since=used.clock().replace(microsecond=0),
         )
     response = jsonify({"serial": serial, "reason": reason.value, "state": "requested"})
     response.status_code = HTTPStatus.ACCEPTED

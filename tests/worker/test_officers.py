@@ -237,7 +237,6 @@ def test_owner_revokes_without_an_officer_but_only_the_own(registry: Estate) -> 
                 serial=serial,
                 account_id=account_id,
                 reason=Reason.SUPERSEDED.value,
-                since=utc_now(),
             )
         registry.run_sign()
 
@@ -294,6 +293,22 @@ def test_blocked_version_stays_blocked(registry: Estate) -> None:
         with pytest.raises(PolicyError) as refused:
             set_status(connection, version, "live", actor="acct-jsmith")
     assert refused.value.code == "REG-BLOCKED"
+
+
+def test_yank_meanwhile_does_not_get_in_the_way_of_a_block(registry: Estate) -> None:
+    registry.publish(registry.pack())
+    with registry.connect("skreg_sign") as signing:
+        seen = find_version(signing, "jsmith", "demo", "1.0.0")
+        with registry.connect("skreg_web") as web:
+            assert set_status(web, seen, "yanked", actor="acct-jsmith")
+        assert set_status(signing, seen, "blocked", actor="officer ada")
+    with registry.connect("skreg_web") as web, pytest.raises(PolicyError) as refused:
+        set_status(web, seen, "yanked", actor="acct-jsmith")
+    assert refused.value.code == "REG-BLOCKED"
+    assert registry.superuser("SELECT action, detail FROM audit WHERE action <> 'issue' ORDER BY id") == [
+        ("yanked", "live"),
+        ("blocked", "yanked"),
+    ]
 
 
 def test_yank_and_unyank_reach_the_listing(registry: Estate) -> None:
