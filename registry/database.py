@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 from importlib.resources import files
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -25,6 +26,9 @@ from pki.errors import ConfigurationError, TransportError
 
 CONNECT_SECONDS = 10
 """Time to reach the database."""
+
+LOCK_SECONDS = 60
+"""Time to wait for somebody else's lock; who holds one longer has stopped."""
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
@@ -53,12 +57,22 @@ def connect(url: str) -> Connection:
         TransportError: the database does not answer (``REG-DATABASE``).
     """
     try:
-        return psycopg.connect(url, connect_timeout=CONNECT_SECONDS, options="-c timezone=UTC")
+        return psycopg.connect(
+            url, connect_timeout=CONNECT_SECONDS, options=f"-c timezone=UTC -c lock_timeout={LOCK_SECONDS}s"
+        )
     except psycopg.Error as error:
         # libpq's message names host and role, never a password.
         raise TransportError(
             f"database cannot be reached: {str(error).strip().splitlines()[0]}", code="REG-DATABASE"
         ) from error
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether a text is a UUID as this database writes them: what is none is not asked for."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def migrate(url: str) -> tuple[str, ...]:

@@ -4,7 +4,8 @@
 
     received -> vetting -> vetted -> signing -> sealing -> published
                   |-> rejected         |-> rejected
-    vetting, signing, sealing -> error -> the same state again (tried later) -> stuck -> vetting (an operator)
+    vetting, signing, sealing -> error -> the same state again (tried later)
+    whatever is not final     -> stuck -> vetting (an operator)
 
 Rules:
     * A change is an UPDATE guarded by the present state and by the statement's digest; who comes too late gets
@@ -39,9 +40,9 @@ class State(StrEnum):
 
 
 TRANSITIONS: dict[State, frozenset[State]] = {
-    State.RECEIVED: frozenset({State.VETTING}),
+    State.RECEIVED: frozenset({State.VETTING, State.STUCK}),
     State.VETTING: frozenset({State.VETTED, State.REJECTED, State.ERROR, State.STUCK}),
-    State.VETTED: frozenset({State.SIGNING}),
+    State.VETTED: frozenset({State.SIGNING, State.STUCK}),
     State.SIGNING: frozenset({State.SEALING, State.REJECTED, State.ERROR, State.STUCK}),
     State.SEALING: frozenset({State.PUBLISHED, State.ERROR, State.STUCK}),
     State.ERROR: frozenset({State.VETTING, State.SIGNING, State.SEALING, State.STUCK}),

@@ -4,7 +4,7 @@ Rules:
     * Namespace, version, statement, archive and account are written once, by the web process; grants and a trigger keep
       everybody from changing them.
     * A version is claimed by one live submission; the same statement again is the same submission, another one is a
-      conflict (``REG-VERSION-TAKEN``).
+      conflict (``REG-VERSION-TAKEN``). Rejection frees version and idempotency key.
     * ``submit`` and the job to vet are one transaction.
     * The archive lies in a table of its own, which ``sign`` cannot read.
 
@@ -20,13 +20,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from psycopg import errors
 
 from pki.errors import ConflictError, NotFoundError
 from pki.names import Tier
-from registry.database import Connection
+from registry.database import Connection, is_uuid
 from registry.jobs import VET, enqueue
 from registry.states import State
 from skillpkg.skillmd import Finding, Severity
@@ -75,6 +74,7 @@ class Submission:
         archive_sha256: SHA-256 of the uploaded archive, hexadecimal.
         publisher_cms: An organisation's signature, or ``None``.
         state: Where it is.
+        resume_state: Out of which state an error came, or ``None``.
         error_code: Of ``error``, ``stuck``, ``rejected``.
         error_message: What it means.
         created_at: When it was uploaded.
@@ -91,14 +91,20 @@ class Submission:
     archive_sha256: str
     publisher_cms: bytes | None
     state: State
+    resume_state: State | None
     error_code: str | None
     error_message: str | None
     created_at: datetime
 
+    @property
+    def stage(self) -> State:
+        """Where it is; after an error, where it goes on."""
+        return self.resume_state or self.state
+
 
 _COLUMNS = (
     "id, namespace, name, version, tier, account_id, statement, statement_sha256, archive_sha256, publisher_cms, state,"
-    " error_code, error_message, created_at"
+    " resume_state, error_code, error_message, created_at"
 )
 
 
@@ -151,7 +157,7 @@ def find_submission(connection: Connection, submission_id: str) -> Submission:
         NotFoundError: there is none (``REG-NO-SUBMISSION``).
     """
     row = None
-    if _is_uuid(submission_id):
+    if is_uuid(submission_id):
         row = connection.execute(f"SELECT {_COLUMNS} FROM submissions WHERE id = %s", (submission_id,)).fetchone()  # noqa: S608 - a constant of this module
     if row is None:
         raise NotFoundError(f"submission {submission_id[:40]} - expected one", code="REG-NO-SUBMISSION")
@@ -180,6 +186,29 @@ def load_archive(connection: Connection, submission_id: str) -> bytes:
     if row is None:
         raise NotFoundError(f"submission {submission_id} - expected one with an archive", code="REG-NO-SUBMISSION")
     return bytes(row[0])
+
+
+def retry(connection: Connection, submission_id: str, *, actor: str) -> None:
+    """Ask for vetting of a submission that is stuck; role of the operator.
+
+    Args:
+        connection: Under the operator's role.
+        submission_id: Which.
+        actor: Who wants it, for the audit.
+
+    Raises:
+        NotFoundError: there is none (``REG-NO-SUBMISSION``).
+        ConflictError: it is not stuck (``REG-STATE``).
+    """
+    submission = find_submission(connection, submission_id)
+    if submission.state is not State.STUCK:
+        raise ConflictError(
+            f"submission {submission_id} - expected a stuck one - got one in state {submission.state}", code="REG-STATE"
+        )
+    enqueue(connection, worker=VET, kind="vet", subject=submission_id)
+    connection.execute(
+        "INSERT INTO audit (actor, action, object) VALUES (%s, 'retry', %s)", (actor, f"submission {submission_id}")
+    )
 
 
 def find_findings(connection: Connection, submission_id: str) -> tuple[Finding, ...]:
@@ -234,17 +263,11 @@ def _submission(row: tuple[object, ...]) -> Submission:
             "id": str(values["id"]),
             "tier": Tier(str(values["tier"])),
             "state": State(str(values["state"])),
+            "resume_state": None if values["resume_state"] is None else State(str(values["resume_state"])),
             "statement": bytes(values["statement"]),  # type: ignore[call-overload] # the column is bytea
         },
         publisher_cms=None if cms is None else bytes(cms),  # type: ignore[call-overload] # the column is bytea
     )
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def _first(row: tuple[object, ...] | None) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from registry.database import Connection
+from registry.database import Connection, is_uuid
 from worker.approvals import SignedOrder
 
 
@@ -24,9 +24,11 @@ def stored_orders(connection: Connection, action: str, object_id: str) -> tuple[
 
 def find_stored_order(connection: Connection, approval_id: str) -> tuple[str, str, SignedOrder, str] | None:
     """Return action, object, order and state of one row, or ``None``."""
-    row = connection.execute(
-        "SELECT action, object_id, order_bytes, envelope, state FROM approvals WHERE id::text = %s", (approval_id,)
-    ).fetchone()
+    row = None
+    if is_uuid(approval_id):
+        row = connection.execute(
+            "SELECT action, object_id, order_bytes, envelope, state FROM approvals WHERE id = %s", (approval_id,)
+        ).fetchone()
     if row is None:
         return None
     return row[0], row[1], SignedOrder(order=bytes(row[2]), envelope=bytes(row[3])), row[4]
@@ -37,6 +39,6 @@ def close_order(
 ) -> None:
     """Write down what became of an order: ``done`` or ``refused``."""
     connection.execute(
-        "UPDATE approvals SET state = %s, error_code = %s, error_message = %s WHERE id::text = %s",
+        "UPDATE approvals SET state = %s, error_code = %s, error_message = %s WHERE id = %s",
         (state, code, message, approval_id),
     )

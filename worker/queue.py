@@ -108,6 +108,15 @@ class JobQueue:
     ) -> None:
         self._connection.close()
 
+    def reconnect(self) -> None:
+        """Connect anew after the database went away; claims of before hold as long as their leases.
+
+        Raises:
+            TransportError: it does not answer (``REG-DATABASE``).
+        """
+        self._connection.close()
+        self.__enter__()
+
     def claim(self) -> Job | None:
         """Claim the job that is due the longest; ``None`` when none is due."""
         with self._connection.cursor(row_factory=tuple_row) as cursor:

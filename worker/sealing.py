@@ -11,7 +11,7 @@ Order, each step safe to run again:
 Rules:
     * ``.crls`` are the CRLs that were current when the signature was time-stamped, so that others can check it for
       ever; the verification here uses today's.
-    * An object that is there already must be the same; ``.crls`` of an earlier run stay.
+    * An object that is there already must be the same.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from worker.points import Reached
 from worker.queue import Job, require_lease
 from worker.release import ExpectedSigner, verify_release
 from worker.vet import mark_error, mark_stuck
+
+_OPEN = frozenset({State.SEALING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ class Sealing:
 
     def stuck(self, job: Job, code: str, message: str) -> None:
         """Say that nobody will try again by himself."""
-        mark_stuck(self.connect, job, code, message)
+        mark_stuck(self.connect, job, code, message, stages=_OPEN)
 
     def _begin(self, job: Job) -> _Work | None:
         with self.connect() as connection:
@@ -96,7 +98,7 @@ class Sealing:
             row = connection.execute(
                 "SELECT cms, crls FROM signatures WHERE submission_id = %s AND cms IS NOT NULL", (submission.id,)
             ).fetchone()
-            if row is None or submission.state not in {State.SEALING, State.ERROR}:
+            if row is None or submission.stage not in _OPEN:
                 return None
             advance(connection, submission.id, State.SEALING, statement_sha256=submission.statement_sha256)
             archive = load_archive(connection, submission.id)
@@ -135,8 +137,8 @@ class Sealing:
     def _verify_stored(self, work: _Work, digest: str) -> None:
         """Look at the very bytes that clients will get."""
         key = object_key(work.submission, digest)
-        skill, signature = self.store.get(f"{key}.skill"), self.store.get(f"{key}.sig")
-        if skill is None or signature is None:
+        skill, signature, kept = (self.store.get(f"{key}.{end}") for end in ("skill", "sig", "crls"))
+        if skill is None or signature is None or kept is None:
             raise TransportError(f"object {key} - expected what was just written - got nothing", code="REG-STORE")
         at = self.clock()
         expected = expected_signer(work.submission)
@@ -144,7 +146,7 @@ class Sealing:
         package = verify_package(
             skill.data, trust=self.trust, crls=crls, at=at, expected=expected.ref, tier=expected.tier
         )
-        if str(package.sha256) != digest or package.cms != signature.data:
+        if (str(package.sha256), package.cms, kept.data) != (digest, signature.data, work.crls):
             raise ConflictError(f"object {key} - expected what was sealed - got another", code="REG-BLOB-CONFLICT")
         verify_release(signature.data, expected, trust=self.trust, crls=crls, at=at)
 

@@ -2,7 +2,7 @@
 
 Order, each step safe to run again:
 
-1. ``vetted`` becomes ``signing``; tier and account must still be the namespace's;
+1. ``vetted`` becomes ``signing``; tier and account must still be the namespace's, and the statement the row's;
 2. individuals: a fresh key, a single-use leaf, committed *before it is used*; signature and time-stamp; the key is
    forgotten. Organisations: the publisher's own signature, with a time-stamp added where it is missing;
 3. both verifications must accept the signature (:mod:`worker.release`);
@@ -17,6 +17,7 @@ Rules:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,15 +25,17 @@ from datetime import datetime
 from cryptography import x509
 
 from pki.cms import add_timestamp, parse_signature, sign_statement
-from pki.errors import PolicyError, ToolkitError
+from pki.errors import MalformedError, PolicyError, ToolkitError, TransportError, TrustError
 from pki.keys import KeySpec, PrivateKey, generate_key
 from pki.names import Tier
+from pki.verify import verify_token
 from registry.blobs import BlobStore
 from registry.database import Connection
 from registry.jobs import VET, enqueue
 from registry.namespaces import find_namespace
 from registry.states import State, advance
 from registry.submissions import Submission, find_findings, find_submission, replace_findings
+from skillpkg.manifest import parse_statement
 from skillpkg.package import VerifiedManifest
 from skillpkg.skillmd import Finding, Severity
 from worker.authority import IssuingAuthority
@@ -44,7 +47,10 @@ from worker.release_crls import crls_at
 from worker.sealing import expected_signer
 from worker.vet import mark_error, mark_stuck
 
-_OPEN = frozenset({State.VETTED, State.SIGNING, State.ERROR})
+_OPEN = frozenset({State.VETTED, State.SIGNING})
+
+_REFUSALS = frozenset({"WRK-NAMESPACE", "WRK-STATEMENT"})
+"""What rejects a submission of either tier."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,14 +85,15 @@ class Signing:
         self.reached("sign:begun")
         try:
             self._require_namespace(submission)
-            cms = self._sign_individual(job, submission) if _is_individual(submission) else self._stamped(submission)
+            _require_statement(submission)
+            cms = self._committed(submission) or self._make(job, submission)
             self.reached("sign:signed")
             crls = crls_for(self.store, cms)
             verified = verify_release(
                 cms, expected_signer(submission), trust=self.authority.trust, crls=crls, at=self.clock()
             )
         except ToolkitError as error:
-            if is_own_fault(error) or (_is_individual(submission) and error.code != "WRK-NAMESPACE"):
+            if error.code not in _REFUSALS and (is_own_fault(error) or _is_individual(submission)):
                 mark_error(self.connect, job, submission, error)
                 raise
             self._reject(job, submission, error)
@@ -96,13 +103,13 @@ class Signing:
 
     def stuck(self, job: Job, code: str, message: str) -> None:
         """Say that nobody will try again by himself."""
-        mark_stuck(self.connect, job, code, message)
+        mark_stuck(self.connect, job, code, message, stages=_OPEN)
 
     def _begin(self, job: Job) -> Submission | None:
         with self.connect() as connection:
             require_lease(connection, job)
             submission = find_submission(connection, job.subject)
-            if submission.state not in _OPEN:
+            if submission.stage not in _OPEN:
                 return None
             advance(connection, submission.id, State.SIGNING, statement_sha256=submission.statement_sha256)
             return submission
@@ -117,6 +124,17 @@ class Signing:
                 code="WRK-NAMESPACE",
                 hint="the namespace changed hands after the upload; publish again",
             )
+
+    def _committed(self, submission: Submission) -> bytes | None:
+        """Return the signature of an earlier run: a version has one, so that revoking its leaf revokes the version."""
+        with self.connect() as connection:
+            row = connection.execute(
+                "SELECT cms FROM signatures WHERE submission_id = %s AND cms IS NOT NULL", (submission.id,)
+            ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def _make(self, job: Job, submission: Submission) -> bytes:
+        return self._sign_individual(job, submission) if _is_individual(submission) else self._stamped(submission)
 
     def _sign_individual(self, job: Job, submission: Submission) -> bytes:
         key = generate_key(KeySpec.P256)
@@ -148,7 +166,21 @@ class Signing:
         return submission.publisher_cms if signature.token is not None else self._stamp(submission.publisher_cms)
 
     def _stamp(self, cms: bytes) -> bytes:
-        return add_timestamp(cms, self.stamp(parse_signature(cms).signature_value))
+        """Add a time-stamp; what is wrong with it is this registry's fault, never the publisher's."""
+        value = parse_signature(cms).signature_value
+        try:
+            token = self.stamp(value)
+            stamped = add_timestamp(cms, token)
+            verify_token(token, value, trust=self.authority.trust, crls=crls_for(self.store, stamped), at=self.clock())
+        except (MalformedError, PolicyError, TrustError) as error:
+            if is_own_fault(error):
+                raise
+            raise TransportError(
+                f"time-stamp - expected one that counts - got {error.code}: {error.message}",
+                code="WRK-STAMP",
+                hint="look at skreg-worker stamp and its certificates",
+            ) from error
+        return stamped
 
     def _commit(self, job: Job, submission: Submission, cms: bytes, verified: VerifiedManifest) -> None:
         signature = verified.signature
@@ -162,7 +194,7 @@ class Signing:
                 "INSERT INTO signatures (submission_id, issuer_ski, serial, cms, gen_time, crls)"
                 " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (submission_id) DO UPDATE SET"
                 " issuer_ski = excluded.issuer_ski, serial = excluded.serial, cms = excluded.cms,"
-                " gen_time = excluded.gen_time, crls = excluded.crls",
+                " gen_time = excluded.gen_time, crls = excluded.crls WHERE signatures.cms IS NULL",
                 (submission.id, *self.authority.name_of(signature.leaf), cms, gen_time, crls),
             )
             advance(connection, submission.id, State.SEALING, statement_sha256=submission.statement_sha256)
@@ -188,6 +220,19 @@ class Signing:
                 code=error.code,
                 message=error.message,
             )
+
+
+def _require_statement(submission: Submission) -> None:
+    """Check that what is about to be signed is what was vetted, and speaks of the row's package."""
+    digest = hashlib.sha256(submission.statement).hexdigest()
+    try:
+        ref, expected = parse_statement(submission.statement).ref, expected_signer(submission).ref
+    except MalformedError as error:
+        raise PolicyError(f"statement - expected a manifest - got {error.message}", code="WRK-STATEMENT") from error
+    if digest != submission.statement_sha256 or ref != expected:
+        raise PolicyError(
+            f"statement - expected one of {expected} with the row's digest - got one of {ref}", code="WRK-STATEMENT"
+        )
 
 
 def _is_individual(submission: Submission) -> bool:

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
 from pki.errors import ToolkitError
 from registry.database import Connection
 from registry.jobs import SIGN, enqueue
-from registry.states import FINAL, State, advance
+from registry.states import State, advance
 from registry.submissions import Submission, find_submission, load_archive, replace_findings
 from skillpkg.skillmd import Finding, Severity
 from worker.isolation import examine_isolated
@@ -71,13 +72,13 @@ class Vetting:
 
     def stuck(self, job: Job, code: str, message: str) -> None:
         """Say that nobody will try again by himself."""
-        mark_stuck(self.connect, job, code, message)
+        mark_stuck(self.connect, job, code, message, stages=_OPEN)
 
     def _begin(self, job: Job) -> tuple[Submission, bytes] | None:
         with self.connect() as connection:
             require_lease(connection, job)
             submission = find_submission(connection, job.subject)
-            if submission.state not in _OPEN:
+            if submission.stage not in _OPEN:
                 return None
             advance(connection, submission.id, State.VETTING, statement_sha256=submission.statement_sha256)
             return submission, load_archive(connection, submission.id)
@@ -112,7 +113,7 @@ class Vetting:
                 enqueue(connection, worker=SIGN, kind="sign", subject=submission.id)
 
 
-_OPEN = frozenset({State.RECEIVED, State.VETTING, State.ERROR, State.STUCK})
+_OPEN = frozenset({State.RECEIVED, State.VETTING, State.STUCK})
 
 
 def mark_error(connect: Callable[[], Connection], job: Job, submission: Submission, error: ToolkitError) -> None:
@@ -129,12 +130,14 @@ def mark_error(connect: Callable[[], Connection], job: Job, submission: Submissi
         )
 
 
-def mark_stuck(connect: Callable[[], Connection], job: Job, code: str, message: str) -> None:
-    """Let a submission say that an operator is needed."""
+def mark_stuck(
+    connect: Callable[[], Connection], job: Job, code: str, message: str, *, stages: AbstractSet[State]
+) -> None:
+    """Let a submission say that an operator is needed, unless it has left the job's stages and is others' matter."""
     with connect() as connection:
         require_lease(connection, job)
         submission = find_submission(connection, job.subject)
-        if submission.state in FINAL:
+        if submission.stage not in stages:
             return
         advance(
             connection,

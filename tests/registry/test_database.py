@@ -97,6 +97,14 @@ def test_idempotency_key_for_another_version_is_a_conflict(database: Connection)
     assert refused.value.code == "REG-IDEMPOTENCY"
 
 
+def test_rejection_frees_version_and_idempotency_key(database: Connection) -> None:
+    """The client's key is the archive's digest: the same archive, sent again, is vetted again."""
+    first, _ = submit(database, replace(NEW, idempotency_key="k"))
+    database.execute("UPDATE submissions SET state = 'rejected' WHERE id = %s", (first.id,))
+    again, is_new = submit(database, replace(NEW, idempotency_key="k"))
+    assert (is_new, again.id == first.id) == (True, False)
+
+
 @pytest.mark.parametrize("submission_id", ["", "x", str(uuid4()), str(uuid4()).upper(), "1' OR '1'='1"])
 def test_unknown_submission_is_not_found(database: Connection, submission_id: str) -> None:
     with pytest.raises(NotFoundError) as refused:
