@@ -42,6 +42,10 @@ JITTER_SECONDS = 300
 """So that not all shards are due at once."""
 
 
+MAX_TAKEN = 64
+"""Numbers in a row that dead runs may have taken; each of them took a second or so."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrlPublisher:
     """Handles jobs ``crl``.
@@ -91,6 +95,7 @@ class CrlPublisher:
             before = self.store.get(crl_key(address))
             previous = None if before is None else parse_crl(before.data)
             number = next_crl_number(max(known, previous.number if previous else 0) or None, at)
+            number = self._free_number(address, number)
             der = self._issue(address, entries, number, at, before)
             changed = previous is None or previous.number > known or _entries_of(previous.source) != set(entries)
             self._put(address, number, der, before)
@@ -105,6 +110,13 @@ class CrlPublisher:
         if ski not in self.authority.issuers() or not shard.isdecimal():
             raise NotFoundError(f"CRL {subject[:60]} - expected one of this signer's issuers", code="WRK-CRL")
         return CrlAddress(issuer_ski=ski, shard=int(shard))
+
+    def _free_number(self, address: CrlAddress, first: int) -> int:
+        """Return the first number that no run before took: one that died before its commit left its list behind."""
+        for number in range(first, first + MAX_TAKEN):
+            if self.store.get(crl_key(address, number)) is None:
+                return number
+        raise ConflictError(f"CRL {address.path} number {first} - expected a free one", code="WRK-CRL")
 
     def _issue(
         self, address: CrlAddress, entries: tuple[RevokedEntry, ...], number: int, at: datetime, before: Blob | None
@@ -122,11 +134,7 @@ class CrlPublisher:
         )
 
     def _put(self, address: CrlAddress, number: int, der: bytes, before: Blob | None) -> None:
-        try:
-            self.store.put_new(crl_key(address, number), der)
-        except ConflictError as error:
-            # A run that died before its commit took the number; the next attempt takes a higher one.
-            raise ConflictError(f"CRL {address.path} number {number} - expected a free one", code="WRK-CRL") from error
+        self.store.put_new(crl_key(address, number), der)
         self.reached("crl:numbered")
         if before is None:
             self.store.put_new(crl_key(address), der)

@@ -1,7 +1,8 @@
 """Listings (job ``listing`` of ``sign``, one for each package): which versions there are, signed anew.
 
-Order: lock the package's row; read the listing before from the store; sign the next with a higher sequence; verify it
-as a client would; put it, replacing exactly what was read; commit. The lock is held throughout.
+Order: lock the package's row; read the listing before from the store and verify who signed it; sign the next with a
+higher sequence; verify it as a client would; put it, replacing exactly what was read; commit. The lock is held
+throughout.
 
 Rules:
     * sequence = max(the store's, the database's) + 1, or the time in milliseconds if that is more: never an older
@@ -21,11 +22,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pki.addresses import CrlAddress
-from pki.cms import parse_signature
+from pki.chain import Use, verify_chain
+from pki.cms import parse_signature, verify_content
 from pki.crl import shard_of
-from pki.errors import ConfigurationError, NotFoundError, PolicyError
+from pki.errors import ConfigurationError, NotFoundError, PolicyError, TransportError
 from pki.instants import whole_second
-from pki.revocation import parse_crl
+from pki.revocation import CLOCK_SKEW, parse_crl
 from pki.verify import required_crls
 from registry.blobs import Blob, BlobStore
 from registry.catalog import PublishedVersion, published_versions
@@ -85,7 +87,7 @@ class ListingPublisher:
             if not versions:
                 raise NotFoundError(f"package {job.subject} - expected a version - got none", code="REG-NO-VERSION")
             before = self.store.get(f"index/{name}/{package}")
-            previous = None if before is None else self._read(before)
+            previous = None if before is None else self._read(before, moment)
             _require_progress(previous, versions)
             sequence = max(known + 1, 1 + (previous.sequence if previous else 0), moment)
             listing = self._listing(connection, namespace, versions, sequence, at)
@@ -97,9 +99,23 @@ class ListingPublisher:
         self.reached("listing:committed")
         return at + RESIGN_AFTER + timedelta(seconds=secrets.randbelow(JITTER_SECONDS))
 
-    def _read(self, before: Blob) -> Listing:
-        """Return what the listing before says; whoever can write to the store could only make the signer stop."""
-        return parse_listing(parse_signature(before.data).statement)
+    def _read(self, before: Blob, moment: int) -> Listing:
+        """Return what the listing before says, signed by us, however long ago, and not ahead of the clock.
+
+        So whoever can write to the store can make the signer stop, and nothing else: a high sequence that was followed
+        could never be taken back.
+        """
+        signature = parse_signature(before.data)
+        verify_chain(signature.leaf, signature.intermediate, trust=self.authority.trust, use=Use.LISTING)
+        verify_content(signature)
+        listing = parse_listing(signature.statement)
+        if listing.sequence > moment + CLOCK_SKEW // timedelta(milliseconds=1):
+            raise PolicyError(
+                f"listing, sequence - expected at most that of now - got {listing.sequence}",
+                code="WRK-LISTING",
+                hint="compare this machine's clock with the database's; then ask who else holds the listing key",
+            )
+        return listing
 
     def _listing(
         self,
@@ -135,7 +151,7 @@ class ListingPublisher:
                 (address.issuer_ski, address.shard),
             ).fetchone()
             if row is None or not row[0]:
-                raise NotFoundError(f"CRL {address.path} - expected it published - got none", code="PKI-CRL-MISSING")
+                raise TransportError(f"CRL {address.path} - expected it published - got none", code="PKI-CRL-MISSING")
             numbers[address] = int(row[0])
         return numbers | self._offline_numbers(versions)
 
@@ -145,14 +161,14 @@ class ListingPublisher:
         key = f"packages/{newest.namespace}/{newest.name}/{newest.version}/{newest.sha256}.sig"
         signature = self.store.get(key)
         if signature is None:
-            raise NotFoundError(f"object {key} - expected it in the store - got nothing", code="REG-STORE")
+            raise TransportError(f"object {key} - expected it in the store - got nothing", code="REG-STORE")
         numbers: dict[CrlAddress, int] = {}
         for address in required_crls(signature.data):
             if address.issuer_ski in self.authority.issuers():
                 continue
             crl = self.store.get(crl_key(address))
             if crl is None:
-                raise NotFoundError(f"CRL {address.path} - expected it published - got none", code="PKI-CRL-MISSING")
+                raise TransportError(f"CRL {address.path} - expected it published - got none", code="PKI-CRL-MISSING")
             numbers[address] = parse_crl(crl.data).number
         return numbers
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from pki.revocation import parse_crl
 from skillpkg.listing import LIFETIME as LISTING_LIFETIME
+from skillpkg.listing import sign_listing
+from tests.pki.authority import Authority, Signer
 from tests.worker.estate import Estate, utc_now
 from worker.crls import LIFETIME
 
@@ -127,6 +130,55 @@ def test_garbage_in_the_stores_listing_stops_the_signer(registry: Estate) -> Non
     (registry.folder / "store" / "index" / "jsmith" / "demo").write_bytes(b"garbage")
     assert again(registry, "listing", "jsmith/demo") == 1
     assert registry.blob("index/jsmith/demo") == b"garbage"
+
+
+def forge(registry: Estate, signer: Signer, *, sequence: int) -> None:
+    """Put a listing into the store that ``signer`` made of the present one."""
+    now = registry.listing("jsmith", "demo").listing
+    cms = sign_listing(
+        replace(now, sequence=sequence), key=signer.key, leaf=signer.leaf, intermediate=signer.intermediate
+    )
+    (registry.folder / "store" / "index" / "jsmith" / "demo").write_bytes(cms)
+
+
+def test_strangers_listing_in_the_store_stops_the_signer(registry: Estate) -> None:
+    registry.publish(registry.pack())
+    stranger = Authority.create(base=registry.authority.urls.base, at=registry.authority.at)
+    forge(registry, stranger.listing, sequence=registry.listing("jsmith", "demo").listing.sequence + 1)
+    assert again(registry, "listing", "jsmith/demo") == 1
+    assert str(registry.superuser(JOB, "listing")[0][0]).startswith("PKI-CHAIN")
+
+
+def test_listing_far_ahead_in_the_store_is_not_followed(registry: Estate) -> None:
+    """Its sequence would become the floor of every client, and no later listing would count."""
+    registry.publish(registry.pack())
+    later = int((utc_now() + timedelta(hours=1)).timestamp() * 1000)
+    forge(registry, registry.authority.listing, sequence=later)
+    assert again(registry, "listing", "jsmith/demo") == 1
+    assert str(registry.superuser(JOB, "listing")[0][0]).startswith("WRK-LISTING")
+    ((sequence,),) = registry.superuser("SELECT sequence FROM listings")
+    assert int(str(sequence)) < later
+
+
+def test_crl_in_the_store_that_its_issuer_did_not_sign_stops_the_signer(registry: Estate) -> None:
+    registry.run_sign()
+    path = registry.folder / "store" / f"pki/crl/{shard(registry)}.crl"
+    forged = path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1])
+    path.write_bytes(forged)
+    assert again(registry, "crl", shard(registry)) == 1
+    assert str(registry.superuser(JOB, "crl")[0][0]).startswith("CRL-PREVIOUS")
+    assert path.read_bytes() == forged
+
+
+def test_numbers_that_dead_runs_took_are_passed_over(registry: Estate) -> None:
+    registry.run_sign()
+    before = parse_crl(registry.blob(f"pki/crl/{shard(registry)}.crl")).number
+    ahead = before + 3600  # the number is ahead of the clock, so that the next one is the next number
+    registry.superuser("UPDATE crls SET number = %s", ahead)
+    for number in (ahead + 1, ahead + 2):
+        registry.store.put_new(f"pki/crl/{shard(registry)}/{number}.crl", b"left behind")
+    assert again(registry, "crl", shard(registry)) == 0
+    assert parse_crl(registry.blob(f"pki/crl/{shard(registry)}.crl")).number == ahead + 3
 
 
 def test_unknown_crl_and_package_are_refused(registry: Estate) -> None:
