@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from pkcs11 import Mechanism
 
 from ceremony.channel import Channel
 from pki.errors import DeviceError
@@ -58,6 +57,7 @@ class Device:
         self._channel = channel
         self._pin = pin
         self.pid = process.pid
+        self._serial = ""
 
     def open(self, module: Path, serial: str) -> None:
         """Have the token looked for, without a login.
@@ -65,6 +65,7 @@ class Device:
         Raises:
             DeviceError: no such module or token, or its process crashed (HSM-*).
         """
+        self._serial = serial
         self._send({"module": str(module), "serial": serial})
         said = self._answer()
         self.tries = PinTries(said.pop("tries"))
@@ -101,7 +102,7 @@ class Device:
         if not isinstance(public_key, ec.EllipticCurvePublicKey):
             raise DeviceError(f"key {label!r} - expected one on an elliptic curve - got another", code="HSM-REFUSED")
 
-        def sign_digest(digest: bytes, mechanism: Mechanism) -> bytes:
+        def sign_digest(digest: bytes, mechanism: object) -> bytes:
             del mechanism  # the process signs with ECDSA and nothing else
             return bytes.fromhex(self._call("sign", label=label, digest=digest.hex()))
 
@@ -123,17 +124,20 @@ class Device:
         while True:
             try:
                 message = self._channel.receive()
-            except OSError as error:
+            except TimeoutError as error:
                 raise DeviceError(
                     f"token - expected an answer within {ANSWER_SECONDS} seconds - got none", code="HSM-TIMEOUT"
                 ) from error
+            except OSError as error:
+                raise self._crash() from error
             if message is None:
                 raise self._crash()
             if "ask" in message:
                 self._send({"pin": self._pin()})
                 continue
             if "refused" in message:
-                raise DeviceError(message["refused"], code=message["code"], hint=message["hint"])
+                where = f"token with serial {self._serial}, {message['refused']}"
+                raise DeviceError(where, code=message["code"], hint=message["hint"])
             return message["result"]
 
     def _send(self, message: Mapping[str, object]) -> None:

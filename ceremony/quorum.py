@@ -74,8 +74,7 @@ class Quorum:
         signatures = [
             {"officer": officer, "signature": value} for officer, value in self._signatures(_TRANSCRIPT, head)
         ]
-        document = {"schema": SCHEMA, "head": head, "signatures": signatures}
-        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii") + b"\n"
+        return _encode({"schema": SCHEMA, "head": head, "signatures": signatures})
 
     def _signatures(self, context: bytes, head: str) -> tuple[tuple[str, str], ...]:
         message = context + head.encode("ascii") + b"\n"
@@ -150,8 +149,11 @@ def verify_sign_off(officers: tuple[Officer, ...], data: bytes, head: str) -> tu
         document = json.loads(data if len(data) <= MAX_SIGNATURES_BYTES else b"")
         found = [(str(item["officer"]), str(item["signature"])) for item in document["signatures"]]
         named = document["head"], document["schema"], frozenset(document)
+        canonical = _encode(document)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise MalformedError("transcript.sig.json - expected its form - got another", code="CER-SIGNATURES") from error
+    if canonical != data:
+        raise MalformedError("transcript.sig.json - expected its one spelling - got another", code="CER-SIGNATURES")
     if named != (head, SCHEMA, frozenset({"head", "schema", "signatures"})):
         raise TrustError(f"transcript.sig.json - expected signatures over {head} - got others", code="CER-SIGNATURES")
     if len({identifier for identifier, _ in found}) != len(found):
@@ -160,6 +162,10 @@ def verify_sign_off(officers: tuple[Officer, ...], data: bytes, head: str) -> tu
         _verify(officers, identifier, _TRANSCRIPT, head, signature, code="CER-SIGNATURES")
         for identifier, signature in found
     )
+
+
+def _encode(document: object) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def _verify(
@@ -173,4 +179,6 @@ def _verify(
         raise TrustError(
             f"signature of officer {identifier[:40]!r} - expected one over {head} - got {error}", code=code
         ) from error
+    if base64.b64encode(raw).decode("ascii") != signature:
+        raise TrustError(f"signature of officer {identifier!r} - expected strict base64 - got stray bits", code=code)
     return officer

@@ -97,9 +97,9 @@ def verify_folder(folder: Folder, *, bundle: TrustBundle | None = None, root_sha
 
     Raises:
         TrustError: something does not hold (CER-*).
-        MalformedError: a file is not of its form (CER-*, PKI-BUNDLE).
+        MalformedError: a file is not of its form (CER-*).
     """
-    own = parse_bundle(folder.file(BUNDLE))
+    own = _own_bundle(folder)
     if bundle is not None and (bundle.roots[0], bundle.officers) != (own.roots[0], own.officers):
         raise TrustError("trust bundle - expected root and officers of the one given - got others", code="CER-BUNDLE")
     if root_sha256 is not None and fingerprint_hex(own.roots[0]) != _plain_hex(root_sha256):
@@ -167,6 +167,13 @@ def require_rehearsal(evidence: Evidence) -> Evidence:
     if not evidence.rehearsal:
         raise TrustError(f"{evidence.plan.name} - expected a rehearsal - got a ceremony", code="CER-REHEARSAL")
     return evidence
+
+
+def _own_bundle(folder: Folder) -> TrustBundle:
+    try:
+        return parse_bundle(folder.file(BUNDLE))
+    except ToolkitError as error:
+        raise TrustError(f"{BUNDLE} - expected a trust bundle - got {error}", code="CER-BUNDLE") from error
 
 
 def _plain_hex(text: str) -> str:

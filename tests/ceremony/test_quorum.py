@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from ceremony.quorum import MAX_SIGNATURES_BYTES, Quorum, find_officer, verify_presence, verify_sign_off
+from ceremony.quorum import (
+    MAX_SIGNATURES_BYTES,
+    Quorum,
+    find_officer,
+    require_separate_roles,
+    verify_presence,
+    verify_sign_off,
+)
 from ceremony.words import sha256_hex
 from pki.errors import MalformedError, PolicyError, TrustError
 from pki.keys import KeySpec, generate_key
@@ -29,8 +36,12 @@ def signed(*names: str) -> dict[str, Any]:
     return document
 
 
+def encode(document: object) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
 def refuse_sign_off(document: object, kind: type[Exception] = TrustError) -> None:
-    data = document if isinstance(document, bytes) else json.dumps(document).encode()
+    data = document if isinstance(document, bytes) else encode(document)
     with pytest.raises(kind) as caught:
         verify_sign_off(OFFICERS, data, HEAD)
     assert getattr(caught.value, "code", None) == "CER-SIGNATURES"
@@ -131,6 +142,31 @@ def test_changed_signature_is_refused() -> None:
     refuse_sign_off(document)
 
 
+def test_signature_spelled_with_stray_bits_is_refused() -> None:
+    document = signed("ada", "bo", "cy")
+    (item,) = [item for item in document["signatures"] if item["signature"].endswith("=")][:1]
+    digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    text = item["signature"].rstrip("=")
+    padding = item["signature"][len(text) :]
+    item["signature"] = text[:-1] + digits[digits.index(text[-1]) + 1] + padding
+    assert base64.b64decode(item["signature"]) == base64.b64decode(text + padding)
+    refuse_sign_off(document)
+
+
+@pytest.mark.parametrize(
+    ("administrator", "witness"),
+    [("Ada", "Wim"), ("Ann", "ADA"), ("Ann", "ann"), ("Ann Lee", " Ann  Lee "), ("X", "x")],
+)
+def test_person_with_two_roles_is_refused(administrator: str, witness: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        require_separate_roles(administrator, witness, OFFICERS)
+    assert caught.value.code == "CER-ROLES"
+
+
+def test_different_persons_are_accepted() -> None:
+    require_separate_roles("Ann", "Wim", OFFICERS)
+
+
 FORMS: dict[str, Callable[[dict[str, Any]], object]] = {
     "nothing": lambda _: b"",
     "no JSON": lambda _: b"{",
@@ -138,6 +174,11 @@ FORMS: dict[str, Callable[[dict[str, Any]], object]] = {
     "null": lambda _: None,
     "deep nesting": lambda _: b"[" * 100_000,
     "too long": lambda d: json.dumps(d).encode() + b" " * MAX_SIGNATURES_BYTES,
+    "blanks": lambda d: json.dumps(d, sort_keys=True).encode() + b"\n",
+    "keys in another order": lambda d: json.dumps(
+        dict(sorted(d.items(), reverse=True)), separators=(",", ":")
+    ).encode(),
+    "no line feed": lambda d: encode(d).rstrip(),
     "signatures as text": lambda d: {**d, "signatures": "x"},
     "signature as text": lambda d: {**d, "signatures": ["x"]},
     "signature without officer": lambda d: {**d, "signatures": [{"signature": "x"}]},
