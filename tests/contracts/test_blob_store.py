@@ -79,7 +79,8 @@ def _race(writes: list[Callable[[], None]]) -> int:
         barrier.wait()
         try:
             write()
-        except ConflictError:
+        except (ConflictError, TransportError):
+            # Ceph answers some of those who come too late with status 500, which is for the caller to try again.
             return
         won.append(number)
 
