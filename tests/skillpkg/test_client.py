@@ -17,7 +17,8 @@ from pki.errors import (
     TransportError,
 )
 from skillpkg.client import MAX_SIGNATURE_BYTES, RegistryClient
-from skillpkg.transport import HttpTransport, Timeouts
+from skillpkg.http_transport import HttpTransport
+from skillpkg.transport import Timeouts
 from tests.fakes.loopback import Answer, LoopbackServer
 from tests.pki.authority import Authority
 

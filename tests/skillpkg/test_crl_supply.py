@@ -11,7 +11,7 @@ from pki.crl import CrlAddress
 from skillpkg.cache import Cache
 from skillpkg.client import RegistryClient
 from skillpkg.crl_supply import CrlSupply
-from skillpkg.transport import FolderTransport
+from skillpkg.folder_transport import FolderTransport
 from tests.fakes.static_registry import StaticRegistry, now
 from tests.pki.authority import Authority
 
