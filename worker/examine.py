@@ -2,7 +2,7 @@
 
 DIGEST is the SHA-256 of the statement that the submission's row has: what is examined is what will be signed.
 
-It limits itself before it reads the first byte, and then runs:
+It loads everything it will need, gives up what it does not, and only then reads the first byte. It runs:
 
 1. the canonical archive reader, the manifest and the limits of a submission, signed by its publisher or not;
 2. the Agent Skills specification (``skillpkg.skillmd``);
@@ -20,12 +20,13 @@ import resource
 import sys
 
 from pki.errors import MalformedError, PolicyError, ToolkitError, TrustError
-from skillpkg.archive import SUBMISSION, Archive, read_archive
+from skillpkg.archive import SUBMISSION, Archive, PayloadFile, read_archive
 from skillpkg.manifest import split_sealed
 from skillpkg.package import UnsignedPackage, read_unsigned_package
 from skillpkg.skillmd import Finding, Severity, check_skill
-from worker.isolation import encode_findings
+from worker.isolation import MAX_OUTPUT, encode_findings
 from worker.rules import check_content
+from worker.scanners.secrets import load_detectors
 
 MAX_SUBMISSION = 18 * 1024 * 1024
 """Bytes of an uploaded archive (package.md, limits of submissions)."""
@@ -36,20 +37,38 @@ MEMORY = 1024 * 1024 * 1024
 CPU_SECONDS = 60
 """CPU time; the largest submission takes a few seconds."""
 
-OPEN_FILES = 64
-
 SEAM = b',"signature":"'
 """Where a publisher's signature begins in manifest.json (package.md 2)."""
 
+_REHEARSAL = (
+    PayloadFile(
+        path="SKILL.md",
+        mode=0o644,
+        data=b'---\nname: rehearsal\ndescription: Is examined first.\nmetadata: {version: "1.0.0"}\n---\nhttps://a.example\n',
+    ),
+)
+
+
+def load_engines() -> None:
+    """Load what is otherwise loaded at first use, by examining something: later it cannot be loaded any more."""
+    load_detectors()
+    check_skill(_REHEARSAL)
+    check_content(_REHEARSAL)
+
 
 def limit_process() -> None:
-    """Give up memory, CPU time, writing files and core dumps beyond what an examination needs."""
+    """Give up memory, CPU time and output beyond what an examination needs, and everything that is not open yet.
+
+    Without file descriptors to come, bytes that took the process over reach no file, no database and no network: what
+    is open are standard input, output and errors.
+    """
     for what, most in (
         (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_FSIZE, MAX_OUTPUT),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_NOFILE, 0),
     ):
         resource.setrlimit(what, (most, most))
 
@@ -78,6 +97,7 @@ def examine(data: bytes, statement_sha256: str) -> tuple[Finding, ...]:
 
 def main() -> None:
     """Read standard input, write findings to standard output."""
+    load_engines()
     limit_process()
     data = sys.stdin.buffer.read(MAX_SUBMISSION + 1)
     sys.stdout.buffer.write(encode_findings(examine(data, sys.argv[1])))

@@ -65,7 +65,9 @@ def run_vet(
     bundle = load_bundle(settings.store.bundle)
     store = open_store(settings.store.store_url)
     opener = partial(connect, settings.store.database_url)
-    scanner = ClamdScanner(ClamdAddress.parse(settings.clamd), max_age=settings.clamd_max_age)
+    scanner = ClamdScanner(
+        ClamdAddress.parse(settings.clamd), max_age=settings.clamd_max_age, timeout=settings.clamd_timeout
+    )
     vetting = Vetting(connect=opener, scanner=scanner, clock=clock, reached=reached)
     sealing = Sealing(connect=opener, store=store, trust=bundle.trust, clock=clock, reached=reached)
     handlers = {

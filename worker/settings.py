@@ -31,7 +31,7 @@ KNOWN = frozenset(
     PREFIX + name
     for name in (
         *("BUNDLE", "BASE_URL", "REGISTRY_URL", "SHARDS"),
-        *("CLAMD", "CLAMD_MAX_AGE"),
+        *("CLAMD", "CLAMD_MAX_AGE", "CLAMD_TIMEOUT"),
         *("REGISTRY_KEY", "REGISTRY_CERT", "PUBLISHER_KEY", "PUBLISHER_CERT", "LISTING_KEY", "LISTING_CERT"),
         *("STAMP_URL", "STAMP_LISTEN", "TSA_KEY", "TSA_CERT", "TIMESTAMP_CERT", "POLICY"),
     )
@@ -40,6 +40,11 @@ KNOWN = frozenset(
 
 MAX_SIGNATURE_AGE = timedelta(days=7)
 """How old clamd's signatures may be unless ``SKREG_WORKER_CLAMD_MAX_AGE`` says otherwise."""
+
+CLAMD_TIMEOUT = 60
+"""Seconds that clamd may take for the largest submission unless ``SKREG_WORKER_CLAMD_TIMEOUT`` says otherwise."""
+
+MAX_CLAMD_TIMEOUT = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +96,13 @@ class VetSettings:
         store: Database, store, anchor.
         clamd: Where clamd listens, as ``ClamdAddress.parse`` reads it.
         clamd_max_age: How old its signatures may be; ``None`` for a database of one's own, without a date.
+        clamd_timeout: Seconds for a scan, or any other answer.
     """
 
     store: StoreSettings
     clamd: str
     clamd_max_age: timedelta | None
+    clamd_timeout: int = CLAMD_TIMEOUT
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -111,6 +118,7 @@ class VetSettings:
             store=StoreSettings.from_env(environ),
             clamd=_required(environ, PREFIX + "CLAMD"),
             clamd_max_age=_max_age(environ),
+            clamd_timeout=_number(environ, PREFIX + "CLAMD_TIMEOUT", CLAMD_TIMEOUT, MAX_CLAMD_TIMEOUT),
         )
 
 

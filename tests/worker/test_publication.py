@@ -139,7 +139,7 @@ def test_scanner_that_is_down_delays_and_never_passes(registry: Estate) -> None:
 def test_scanner_that_lies_delays_and_never_passes(registry: Estate) -> None:
     submission = registry.submit(registry.pack())
     with lying_clamd(b"stream: OK") as address:
-        registry.vet = replace(registry.vet, clamd=f"tcp:{address.host}:{address.port}")
+        registry.vet = replace(registry.vet, clamd=f"tcp:{address.host}:{address.port}", clamd_timeout=1)
         assert registry.run_vet() == 1
     assert registry.submission(submission.id).error_code == "VET-SCANNER"
 

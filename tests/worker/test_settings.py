@@ -42,6 +42,8 @@ def test_settings_are_read() -> None:
     assert VetSettings.from_env(VET).clamd_max_age == timedelta(days=7)
     assert VetSettings.from_env({**VET, "SKREG_WORKER_CLAMD_MAX_AGE": "2d"}).clamd_max_age == timedelta(days=2)
     assert VetSettings.from_env({**VET, "SKREG_WORKER_CLAMD_MAX_AGE": "none"}).clamd_max_age is None
+    assert VetSettings.from_env(VET).clamd_timeout == 60
+    assert VetSettings.from_env({**VET, "SKREG_WORKER_CLAMD_TIMEOUT": "5"}).clamd_timeout == 5
     assert SignSettings.from_env(SIGN).publisher.certificate == Path("/etc/skreg/PUBLISHER.CERT")
     assert (StampSettings.from_env(STAMP).host, StampSettings.from_env(STAMP).port) == ("127.0.0.1", 8318)
 

@@ -46,13 +46,13 @@ class Scanner(Protocol):
 class ClamdScanner:
     """A running clamd."""
 
-    def __init__(self, address: ClamdAddress, *, max_age: timedelta | None, timeout: float = 60.0) -> None:
+    def __init__(self, address: ClamdAddress, *, max_age: timedelta | None, timeout: float) -> None:
         """Remember where it is; nothing is sent yet.
 
         Args:
             address: Where it listens.
             max_age: How old its signatures may be; ``None`` only for a database without a date, made by the operator.
-            timeout: Seconds to wait for each step of an answer.
+            timeout: Seconds for each command with its answer.
         """
         self._address = address
         self._max_age = max_age

@@ -7,6 +7,7 @@ with ``send`` (which may stop half-way), and retries silently for five time-outs
 Rules:
     * Commands are ``z`` commands (clamd(8)): one answer, ended by NUL, then the end of the connection.
     * Every socket is closed, also after a failure.
+    * Connecting, sending and receiving have one time-out together: a clamd that drips its answer is not waited for.
 
 Left to others: what an answer means is :mod:`worker.scanners.clamav`.
 """
@@ -19,6 +20,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import Protocol, Self
 
 import pyclamd
@@ -83,8 +85,11 @@ class _Strict:
     """Exact sending and receiving; stands before a class of pyclamd in the order of bases."""
 
     clamd_socket: socket.socket
+    timeout: float
+    _deadline: float
 
     def _init_socket(self) -> None:
+        self._deadline = monotonic() + self.timeout
         try:
             super()._init_socket()  # type: ignore[misc] # pyclamd's classes come after this one
         except BaseException:
@@ -96,7 +101,7 @@ class _Strict:
 
     def _recv_response(self) -> str:
         try:
-            return _text_of(_read_to_end(self.clamd_socket))
+            return _text_of(_read_to_end(self.clamd_socket, self._deadline))
         finally:
             self.clamd_socket.close()
 
@@ -105,11 +110,11 @@ class _Strict:
         self._init_socket()
         with self.clamd_socket as channel:
             try:
-                _send_stream(channel, data)
+                _send_stream(channel, data, self._deadline)
             except (BrokenPipeError, ConnectionResetError) as error:
                 # clamd says why it stopped reading before it closes; that is worth showing.
                 raise wrong_answer(_last_words(channel)) from error
-            return _text_of(_read_to_end(channel))
+            return _text_of(_read_to_end(channel, self._deadline))
 
 
 class _StrictUnix(_Strict, pyclamd.ClamdUnixSocket):  # type: ignore[misc] # pyclamd has no types
@@ -126,7 +131,7 @@ def clamd_connection(address: ClamdAddress, timeout: float) -> Iterator[ClamdCon
 
     Args:
         address: Where it listens.
-        timeout: Seconds to wait for each step.
+        timeout: Seconds for each command with its answer.
 
     Yields:
         The connection; each call opens and closes a socket of its own.
@@ -155,19 +160,28 @@ def wrong_answer(answer: bytes | str) -> TransportError:
     )
 
 
-def _send_stream(channel: socket.socket, data: bytes) -> None:
+def _wait_until(channel: socket.socket, deadline: float) -> None:
+    left = deadline - monotonic()
+    if left <= 0:
+        raise TimeoutError("no whole answer in time")
+    channel.settimeout(left)
+
+
+def _send_stream(channel: socket.socket, data: bytes, deadline: float) -> None:
     channel.sendall(b"zINSTREAM\0")
     view = memoryview(data)
     for start in range(0, len(view), CHUNK):
         chunk = view[start : start + CHUNK]
+        _wait_until(channel, deadline)
         channel.sendall(struct.pack(">I", len(chunk)))
         channel.sendall(chunk)
     channel.sendall(struct.pack(">I", 0))
 
 
-def _read_to_end(channel: socket.socket) -> bytes:
+def _read_to_end(channel: socket.socket, deadline: float) -> bytes:
     answer = b""
     while len(answer) <= MAX_ANSWER:
+        _wait_until(channel, deadline)
         piece = channel.recv(MAX_ANSWER)
         if not piece:
             return answer

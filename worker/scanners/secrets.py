@@ -87,6 +87,15 @@ def secrets_engine() -> str:
         raise _unavailable("detect-secrets is not installed") from error
 
 
+def load_detectors() -> None:
+    """Load the detectors now instead of at first use.
+
+    Raises:
+        ConfigurationError: they cannot be loaded (``VET-SCANNER``).
+    """
+    _patterns()
+
+
 def find_secrets(text: str) -> Iterator[Secret]:
     """Look for secrets.
 
