@@ -59,9 +59,8 @@ class Line:
         try:
             yield
         except BaseException:
-            # A reply that was not read to its end: the connection cannot be used again, and the pool closes one of its
-            # two descriptors only.
-            self._shut()
+            # The pool closes its descriptor of a connection that cannot be used again; ours must not keep it open.
+            self._forget()
             raise
         finally:
             timer.cancel()
@@ -77,7 +76,7 @@ class Line:
         # A second descriptor of the same connection, because TLS takes the first one over.
         self._twin = connection.dup()
         if self._is_cut:
-            self._shut()
+            self._cut()
 
     def _forget(self) -> None:
         if self._twin is not None:
@@ -85,9 +84,6 @@ class Line:
 
     def _cut(self) -> None:
         self._is_cut = True
-        self._shut()
-
-    def _shut(self) -> None:
         if self._twin is not None:
             with contextlib.suppress(OSError):
                 self._twin.shutdown(socket.SHUT_RDWR)
