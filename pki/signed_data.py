@@ -14,7 +14,8 @@ Rules:
     * There is one encoding of given parts. A parser takes the parts out, encodes them again and compares bytes, so
       nothing can be hidden in a signature and nothing about it can be changed unnoticed.
     * The content is inside, and is handed on as the bytes received.
-    * Certificates are exactly the leaf and its intermediate.
+    * Certificates are exactly the leaf and its intermediate; signing-certificate-v2 names both, so neither can be
+      exchanged for another of the same key, nor its own signature value for the other one that verifies.
     * Of the two ECDSA signature values (r, s) and (r, n - s), which verify alike, only the one with the lower s counts;
       else anybody could make a second file that verifies out of a first one.
 
@@ -27,7 +28,6 @@ import hashlib
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
@@ -39,6 +39,7 @@ from pki.der import (
     OCTET_STRING,
     SEQUENCE,
     SET,
+    Element,
     Reader,
     context,
     encode,
@@ -56,6 +57,7 @@ from pki.keys import (
     sign_message,
     verify_message,
 )
+from pki.unreadable import UNREADABLE
 
 MAX_SIZE = 768 * 1024
 """Largest signature, bytes: a statement of 704 KiB, two certificates and a token."""
@@ -76,8 +78,6 @@ SHA256 = bytes.fromhex("300b0609608648016503040201")
 _CERTIFICATES = 2
 # The order n of P-256 (SEC 2 2.4.2).
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-# What cryptography raises on certificates it cannot read.
-_UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class SignedData:
     @property
     def signed_attributes(self) -> bytes:
         """What the signature is over: the SET OF signed attributes in DER (RFC 5652 5.4)."""
-        return _signed_attributes(self.content_type, self.content, self.leaf)
+        return _signed_attributes(self.content_type, self.content, self.leaf, self.intermediate)
 
     def encode(self) -> bytes:
         """Return the one encoding of these parts."""
@@ -146,7 +146,7 @@ def sign_data(
             code="CMS-KEY",
             hint="give the certificate that was issued for this key",
         )
-    signature = _lower(key, sign_message(key, _signed_attributes(content_type, content, leaf)))
+    signature = _lower(key, sign_message(key, _signed_attributes(content_type, content, leaf, intermediate)))
     return SignedData(
         content_type=content_type, content=content, leaf=leaf, intermediate=intermediate, signature=signature
     )
@@ -183,7 +183,7 @@ def parse_signed_data(der: bytes, *, content_type: bytes, code: str, what: str, 
         lower = _is_lower(parts)
     except PolicyError as error:
         raise MalformedError(f"{what} - {error.message}", code=code) from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise MalformedError(f"{what} - expected readable certificates - got {str(error)[:160]}", code=code) from error
     if not lower:
         raise MalformedError(f"{what} - expected the lower s of an ECDSA signature - got the higher", code=code)
@@ -252,6 +252,7 @@ def _certificates(reader: Reader) -> list[x509.Certificate]:
     found: list[x509.Certificate] = []
     while reader.peek() is not None and len(found) < _CERTIFICATES:
         element = reader.take(SEQUENCE)
+        _check_serial(reader, element)
         certificate = x509.load_der_x509_certificate(element.encoded)
         # Names, key and extensions are parsed when asked for; nobody later should meet one that cannot be read.
         _ = (certificate.issuer, certificate.subject, certificate.public_key(), certificate.extensions)
@@ -260,6 +261,14 @@ def _certificates(reader: Reader) -> list[x509.Certificate]:
     if len(found) != _CERTIFICATES:
         raise reader.malformed("exactly a leaf and its intermediate", f"{len(found)} certificates")
     return found
+
+
+def _check_serial(reader: Reader, certificate: Element) -> None:
+    # Before the library sees it, which only warns of serial numbers that RFC 5280 4.1.2.2 forbids.
+    fields = reader.within(certificate).enter(SEQUENCE)
+    fields.take(context(0))
+    if fields.integer() == 0:
+        raise reader.malformed("certificates with a positive serial number", "zero")
 
 
 def _lower(key: PrivateKey, signature: bytes) -> bytes:
@@ -283,16 +292,17 @@ def _token(signer: Reader) -> bytes:
     return attribute.enter(SET).take(SEQUENCE).encoded
 
 
-def _signed_attributes(content_type: bytes, content: bytes, leaf: x509.Certificate) -> bytes:
-    identifier = encode(
-        SEQUENCE, encode(OCTET_STRING, hashlib.sha256(_der(leaf)).digest()), _issuer_serial(leaf)
-    )  # ESSCertIDv2 (RFC 5035 4): SHA-256 is the default and therefore absent
+def _signed_attributes(
+    content_type: bytes, content: bytes, leaf: x509.Certificate, intermediate: x509.Certificate
+) -> bytes:
+    # RFC 5035 3: the signer's certificate first, then those its path may use.
+    identifiers = encode(SEQUENCE, _certificate_identifier(leaf), _certificate_identifier(intermediate))
     algorithm = algorithm_identifier(key_spec(leaf.public_key()))
     protection = encode(SEQUENCE, SHA256, bytes((context(1),)) + algorithm[1:])
     return encode_set_of(
         _attribute(_CONTENT_TYPE, content_type),
         _attribute(_MESSAGE_DIGEST, encode(OCTET_STRING, hashlib.sha256(content).digest())),
-        _attribute(_SIGNING_CERTIFICATE_V2, encode(SEQUENCE, encode(SEQUENCE, identifier))),
+        _attribute(_SIGNING_CERTIFICATE_V2, encode(SEQUENCE, identifiers)),
         _attribute(_ALGORITHM_PROTECTION, protection),
     )
 
@@ -303,6 +313,12 @@ def _attribute(oid: bytes, value: bytes) -> bytes:
 
 def _issuer_and_serial(certificate: x509.Certificate) -> bytes:
     return encode(SEQUENCE, certificate.issuer.public_bytes(), _serial(certificate))
+
+
+def _certificate_identifier(certificate: x509.Certificate) -> bytes:
+    """Return ESSCertIDv2 (RFC 5035 4): SHA-256 is the default and therefore absent."""
+    digest = hashlib.sha256(_der(certificate)).digest()
+    return encode(SEQUENCE, encode(OCTET_STRING, digest), _issuer_serial(certificate))
 
 
 def _issuer_serial(certificate: x509.Certificate) -> bytes:
