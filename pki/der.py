@@ -41,6 +41,8 @@ _HIGH_TAG = 0x1F
 _LONG_FORM = 0x80
 # Nothing here is larger than 16 MiB; a longer length is an attack.
 _MAX_LENGTH_OCTETS = 4
+# Serial numbers (RFC 5280 4.1.2.2) and nonces; bounds the arithmetic, and the digits of error messages.
+MAX_INTEGER_BITS = 160
 TRUE = bytes((BOOLEAN, 1, 0xFF))
 
 
@@ -127,18 +129,24 @@ class Reader:
         Raises:
             MalformedError: it has not, or is not DER.
         """
-        return Reader(self.take(tag).content, code=self._code, what=self._what)
+        return self.within(self.take(tag))
+
+    def within(self, element: Element) -> Reader:
+        """Return a reader of the contents of an element taken before."""
+        return Reader(element.content, code=self._code, what=self._what)
 
     def integer(self) -> int:
-        """Return the next element, a non-negative INTEGER in its shortest form.
+        """Return the next element, a non-negative INTEGER of at most 160 bits in its shortest form.
 
         Raises:
             MalformedError: it is none.
         """
         element = self.take(INTEGER)
         value = int.from_bytes(element.content, signed=True) if element.content else -1
-        if value < 0 or encode_integer(value) != element.encoded:
-            raise self.malformed("a non-negative INTEGER in DER", element.encoded.hex()[:80])
+        if value < 0 or value.bit_length() > MAX_INTEGER_BITS or encode_integer(value) != element.encoded:
+            raise self.malformed(
+                f"a non-negative INTEGER of at most {MAX_INTEGER_BITS} bits in DER", element.encoded[:40].hex()
+            )
         return value
 
     def end(self) -> None:

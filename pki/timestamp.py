@@ -52,8 +52,6 @@ MAX_RESPONSE_SIZE = 64 * 1024
 MAX_TOKEN_SIZE = 16 * 1024
 # More arcs than anybody's policy has; bounds the arithmetic on what a stranger sent.
 MAX_OID_SIZE = 64
-# RFC 3161 names 64 bits; 160 is what anybody sends.
-MAX_NONCE_BITS = 160
 # A clock that is a minute off is no timestamping clock.
 MAX_ACCURACY = timedelta(minutes=1)
 DIGEST_SIZE = 32
@@ -164,8 +162,8 @@ def parse_query(der: bytes) -> TimestampQuery:
     if query.integer() != 1:
         raise query.malformed("version 1", "another")
     imprint, digest = _read_imprint(query)
-    policy = decode_oid(query.take(OBJECT_IDENTIFIER).content) if query.peek() == OBJECT_IDENTIFIER else None
-    nonce = _read_nonce(query) if query.peek() == INTEGER else None
+    policy = _read_policy(query) if query.peek() == OBJECT_IDENTIFIER else None
+    nonce = query.integer() if query.peek() == INTEGER else None
     cert_req = query.peek() == BOOLEAN
     if cert_req and query.take(BOOLEAN).encoded != TRUE:
         raise query.malformed("certReq TRUE or absent", "another")
@@ -245,7 +243,7 @@ def parse_tst_info(der: bytes) -> TstInfo:
     outer.end()
     if reader.integer() != 1:
         raise reader.malformed("version 1", "another")
-    policy = decode_oid(reader.take(OBJECT_IDENTIFIER).content)
+    policy = _read_policy(reader)
     try:
         imprint, digest = _read_imprint(reader)
     except PolicyError as error:
@@ -253,7 +251,7 @@ def parse_tst_info(der: bytes) -> TstInfo:
     serial = reader.integer()
     gen_time = _parse_time(reader)
     accuracy = _read_accuracy(reader)
-    nonce = _read_nonce(reader) if reader.peek() == INTEGER else None
+    nonce = reader.integer() if reader.peek() == INTEGER else None
     reader.end()
     info = TstInfo(
         policy=policy,
@@ -315,9 +313,17 @@ def _base128(arc: int) -> bytes:
     return bytes(reversed(octets))
 
 
+def _read_policy(reader: Reader) -> str:
+    content = reader.take(OBJECT_IDENTIFIER).content
+    try:
+        return decode_oid(content)
+    except MalformedError as error:
+        raise reader.malformed("a policy", error.message) from error
+
+
 def _read_imprint(reader: Reader) -> tuple[bytes, bytes]:
     element = reader.take(SEQUENCE)
-    inner = Reader(element.encoded, code="TSP-FORM", what="message imprint").enter(SEQUENCE)
+    inner = reader.within(element)
     algorithm = inner.take(SEQUENCE).encoded
     digest = inner.take(OCTET_STRING).content
     inner.end()
@@ -326,13 +332,6 @@ def _read_imprint(reader: Reader) -> tuple[bytes, bytes]:
     if len(digest) != DIGEST_SIZE:
         raise inner.malformed(f"{DIGEST_SIZE} octets of digest", str(len(digest)))
     return element.encoded, digest
-
-
-def _read_nonce(reader: Reader) -> int:
-    nonce = reader.integer()
-    if nonce.bit_length() > MAX_NONCE_BITS:
-        raise reader.malformed(f"a nonce of at most {MAX_NONCE_BITS} bits", str(nonce.bit_length()))
-    return nonce
 
 
 def _parse_time(reader: Reader) -> datetime:
@@ -386,6 +385,6 @@ def _failure(status: Reader) -> str:
     while (tag := status.peek()) is not None:
         content = status.take(tag).content
         if tag == BIT_STRING:
-            bits = [8 * i + b for i, octet in enumerate(content[1:]) for b in range(8) if octet & 0x80 >> b]
+            bits = [8 * i + b for i, octet in enumerate(content[1:5]) for b in range(8) if octet & 0x80 >> b]
             return " " + ", ".join(_FAILURES.get(bit, f"failure {bit}") for bit in bits)
     return ""

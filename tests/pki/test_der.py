@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pki.der import (
     INTEGER,
+    MAX_INTEGER_BITS,
     OCTET_STRING,
     SEQUENCE,
     SET,
@@ -42,7 +43,7 @@ def test_lengths_are_written_as_asn1crypto_writes_them(size: int) -> None:
     assert reader(encoded).take(OCTET_STRING).content == content
 
 
-@given(st.integers(min_value=0, max_value=2**200))
+@given(st.integers(min_value=0, max_value=2**MAX_INTEGER_BITS - 1))
 def test_integers_are_written_as_asn1crypto_writes_them(value: int) -> None:
     encoded = encode_integer(value)
 
@@ -85,6 +86,19 @@ def test_integers_negative_or_not_shortest_are_refused(data: str) -> None:
     with pytest.raises(MalformedError) as refusal:
         reader(bytes.fromhex(data)).integer()
     assert refusal.value.code == "CMS-FORM"
+
+
+def test_integers_beyond_160_bits_are_refused() -> None:
+    with pytest.raises(MalformedError) as refusal:
+        reader(encode_integer(2**MAX_INTEGER_BITS)).integer()
+    assert refusal.value.code == "CMS-FORM"
+
+
+def test_an_integer_of_megabytes_is_refused_with_few_words() -> None:
+    """Python refuses to print so many digits, which is no error of ours."""
+    with pytest.raises(MalformedError) as refusal:
+        reader(encode(INTEGER, b"\x01" + bytes(2**21))).integer()
+    assert len(refusal.value.message) < 300
 
 
 def test_bytes_left_over_are_refused() -> None:
