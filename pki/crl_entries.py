@@ -110,6 +110,7 @@ def read_entry(revoked: x509.RevokedCertificate) -> RevokedEntry:
     reason: Reason | None = None
     invalidity_date: datetime | None = None
     try:
+        revocation_date = revoked.revocation_date_utc
         for extension in revoked.extensions:
             match extension.value:
                 case x509.CRLReason(reason=flag) if not extension.critical:
@@ -122,7 +123,7 @@ def read_entry(revoked: x509.RevokedCertificate) -> RevokedEntry:
         raise _malformed(revoked.serial_number, str(error)) from error
     return RevokedEntry(
         serial=revoked.serial_number,
-        revocation_date=revoked.revocation_date_utc,
+        revocation_date=revocation_date,
         reason=reason,
         invalidity_date=invalidity_date,
     )

@@ -6,8 +6,9 @@ Rules (row 20 of the decision table: whatever fails here refuses):
     3. Scope: a shard's address equals the distribution point byte for byte; the root's CRL speaks about CAs.
     4. thisUpdate is not in the future (beyond CLOCK_SKEW), nextUpdate not past (beyond the grace asked for).
     5. Its number is not lower than the highest one seen.
-    6. Of several CRLs of one address the one with the highest number counts, and one that cannot be read refuses all:
-       adding bytes to a set can make it refuse, never accept what it refused.
+    6. Of several CRLs of one address the one with the highest number counts; two that differ under the same number
+       refuse, and one that cannot be read refuses all: adding bytes that the issuer did not sign can make a set
+       refuse, never accept what it refused, and the order never matters.
 
     The CRL is a *current* one: what was revoked stays on it for ever, and :mod:`pki.validity` decides what that means
     for a signature of the past.
@@ -22,29 +23,27 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import ExtensionOID
 
 from pki.addresses import CrlAddress, parse_crl_url
 from pki.crl_entries import RevokedEntry, read_entry
+from pki.crl_lint import EXPIRED_CERTS_ON_CRL, MAX_NUMBER
 from pki.errors import MalformedError, PolicyError, ToolkitError, TrustError
 from pki.extensions import crl_url_in
 from pki.keys import require_public_key, signature_oid, verify_message
 from pki.profiles import ISSUER_KEY
+from pki.unreadable import UNREADABLE
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far two clocks may be apart; the one tolerance in this house."""
 
 # A shard of 256 with 100 million revocations; more is no CRL of ours.
 MAX_CRL_SIZE = 32 * 1024 * 1024
-# What cryptography raises on structures it cannot read.
-_UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
-_EXPIRED_CERTS_ON_CRL = x509.ObjectIdentifier("2.5.29.60")
 _CRITICALITY = {
     ExtensionOID.AUTHORITY_KEY_IDENTIFIER: False,
     ExtensionOID.CRL_NUMBER: False,
     ExtensionOID.ISSUING_DISTRIBUTION_POINT: True,
-    _EXPIRED_CERTS_ON_CRL: False,
+    EXPIRED_CERTS_ON_CRL: False,
 }
 
 
@@ -123,7 +122,7 @@ class CrlSet:
         """Return the newest CRL of an address.
 
         Raises:
-            TrustError: there is none (PKI-CRL-MISSING).
+            TrustError: there is none (PKI-CRL-MISSING), or two differ under the highest number (PKI-CRL-CONFLICT).
             MalformedError: one of the set is no CRL (CRL-FORM).
         """
         if not self._parsed:
@@ -136,7 +135,14 @@ class CrlSet:
                 code="PKI-CRL-MISSING",
                 hint="give it with --crl, or let the client fetch it from the registry",
             )
-        return max(found, key=lambda crl: crl.number)
+        newest = max(found, key=lambda crl: crl.number)
+        if len({crl.source.tbs_certlist_bytes for crl in found if crl.number == newest.number}) > 1:
+            raise TrustError(
+                f"CRL {address.path} - expected one of number {newest.number} - got two that differ",
+                code="PKI-CRL-CONFLICT",
+                hint="a CA never gives a number twice; fetch the CRL again from the registry itself",
+            )
+        return newest
 
 
 def parse_crl(der: bytes) -> Crl:
@@ -151,6 +157,7 @@ def parse_crl(der: bytes) -> Crl:
         source = x509.load_der_x509_crl(der)
         present = {extension.oid: extension for extension in source.extensions}
         next_update = source.next_update_utc
+        this_update = source.last_update_utc
         _ = source.issuer  # parsed when asked for: whoever asks later should not meet one that cannot be read
         if {oid: extension.critical for oid, extension in present.items()} != _CRITICALITY or next_update is None:
             raise _malformed(
@@ -159,15 +166,16 @@ def parse_crl(der: bytes) -> Crl:
         point = present[ExtensionOID.ISSUING_DISTRIBUTION_POINT].value
         number = present[ExtensionOID.CRL_NUMBER].value
         identifier = present[ExtensionOID.AUTHORITY_KEY_IDENTIFIER].value
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _malformed("a CRL in DER") from error
     if not (
         isinstance(point, x509.IssuingDistributionPoint)
         and isinstance(number, x509.CRLNumber)
         and isinstance(identifier, x509.AuthorityKeyIdentifier)
         and identifier.key_identifier is not None
+        and 0 < number.crl_number <= MAX_NUMBER
     ):
-        raise _malformed("extensions of their own types")
+        raise _malformed("extensions of their own types, and a number of 1 to 20 octets")
     url = _scope_url(point)
     ski = identifier.key_identifier.hex()
     address = CrlAddress(issuer_ski=ski, shard=0) if url is None else parse_crl_url(url)[1]
@@ -177,7 +185,7 @@ def parse_crl(der: bytes) -> Crl:
         address=address,
         url=url,
         number=number.crl_number,
-        this_update=source.last_update_utc,
+        this_update=this_update,
         next_update=next_update,
         source=source,
     )
@@ -202,8 +210,8 @@ def verify_crl(crls: CrlSet, *, certificate: x509.Certificate, issuer: x509.Cert
         at: Now.
 
     Raises:
-        TrustError: a rule of this module is broken (PKI-CRL-MISSING, PKI-CRL-SCOPE, PKI-CRL-SIGNATURE, PKI-CRL-STALE,
-            PKI-CRL-ROLLBACK, PKI-CLOCK).
+        TrustError: a rule of this module is broken (PKI-CRL-MISSING, PKI-CRL-CONFLICT, PKI-CRL-SCOPE,
+            PKI-CRL-SIGNATURE, PKI-CRL-STALE, PKI-CRL-ROLLBACK, PKI-CLOCK).
         MalformedError: a CRL is malformed (CRL-FORM, PKI-CRL-ADDRESS).
     """
     url = _crl_url(certificate)
@@ -281,7 +289,7 @@ def _scope_url(point: x509.IssuingDistributionPoint) -> str | None:
 def _crl_url(certificate: x509.Certificate) -> str:
     try:
         return crl_url_in(certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value)
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
+    except (x509.ExtensionNotFound, *UNREADABLE) as error:
         raise MalformedError("CRL distribution point - expected one - got none", code="PKI-CRL-ADDRESS") from error
 
 

@@ -52,6 +52,7 @@ ONLY_OURS = {
     "TSP-UNEXPECTED": "listings carry no token",
     "PKI-CRL-ADDRESS": "addresses of our spelling",
     "PKI-CRL-ROLLBACK": "numbers seen before",
+    "PKI-CRL-CONFLICT": "two lists under one number; it takes the one that suits",
     "PKI-CRL-STALE": "it compares with genTime, we with now",
     "PKI-CLOCK": "what has been seen before",
     "PKI-ROOT-EXPIRED": "a trust anchor has no end for it",

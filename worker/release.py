@@ -25,6 +25,7 @@ from skillpkg.package import VerifiedManifest, verify_statement
 OWN_FAULTS = frozenset(
     {
         *("PKI-CRL-MISSING", "PKI-CRL-STALE", "PKI-CRL-ROLLBACK", "PKI-CRL-SIGNATURE", "PKI-CRL-SCOPE"),
+        "PKI-CRL-CONFLICT",
         *("PKI-CLOCK", "PKI-ROOT-EXPIRED", "PKI-DISAGREEMENT"),
     }
 )
