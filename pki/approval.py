@@ -232,6 +232,9 @@ def _parse_object(data: bytes, keys: frozenset[str]) -> dict[str, object]:
         raise _malformed("document", "JSON", "something else") from error
     if not isinstance(value, dict) or frozenset(value) != keys:
         raise _malformed("document", f"an object with {', '.join(sorted(keys))}", type(value).__name__)
+    if any(isinstance(field, list | dict) for field in value.values()):
+        # None of ours nests; encoding what does could exhaust the stack.
+        raise _malformed("document", "texts and numbers", "a list or an object")
     if _canonical(value) != data:
         raise _malformed("document", "the canonical spelling", "another one")
     return value
