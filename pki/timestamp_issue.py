@@ -3,7 +3,9 @@
 Rules:
     * A query that cannot be granted is answered with a rejection, never with a token that says less.
     * The serial number comes from the caller, who sees to it that none is given twice.
-    * The TSA's leaf must have its profile, and be within the time its key may be used.
+    * The TSA's leaf must have its profile, and be within the time its key may be used, all of genTime - accuracy to
+      genTime + accuracy: a verifier would refuse anything else.
+    * The accuracy is a second or more, because genTime is cut to the second.
 
 Left to others: the clock, serial numbers, HTTP.
 
@@ -18,13 +20,14 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
+from pki.der import MAX_INTEGER_BITS
 from pki.errors import MalformedError, PolicyError
 from pki.findings import describe_findings
 from pki.instants import whole_second
 from pki.keys import PrivateKey
 from pki.profiles import TSA_KEY_USE, TSA_LEAF, check_profile
 from pki.signed_data import ID_TST_INFO, sign_data
-from pki.timestamp import TstInfo, encode_rejection, encode_response, parse_query
+from pki.timestamp import MAX_ACCURACY, TstInfo, encode_rejection, encode_response, parse_query
 
 ACCURACY = timedelta(seconds=1)
 """What an ordinary clock kept by NTP can promise."""
@@ -58,14 +61,17 @@ def issue_timestamp(
         policy_oid: The TSA's policy, in dotted form.
         serial: Number of the token, given to no other.
         at: The moment, UTC; cut to the second, which ``accuracy`` must cover.
-        accuracy: How far the clock may be off.
+        accuracy: How far the clock may be off, a second to a minute.
 
     Raises:
-        PolicyError: the leaf is no TSA's or its key's time is over (TSP-SIGNER), or key and leaf differ (CMS-KEY).
+        PolicyError: the leaf is no TSA's or its key's time is over (TSP-SIGNER), key and leaf differ (CMS-KEY), or
+            accuracy or serial number are out of range (TSP-ACCURACY, TSP-SERIAL).
+        MalformedError: the policy is no object identifier (TSP-POLICY).
         DeviceError: the token failed (HSM-*).
     """
     moment = whole_second(at)
-    _require_signer(leaf, intermediate, moment)
+    _require_numbers(serial, accuracy)
+    _require_signer(leaf, intermediate, moment, accuracy)
     try:
         asked = parse_query(query)
     except PolicyError as error:
@@ -90,15 +96,24 @@ def issue_timestamp(
     return encode_response(data.encode())
 
 
-def _require_signer(leaf: x509.Certificate, intermediate: x509.Certificate, moment: datetime) -> None:
+def _require_numbers(serial: int, accuracy: timedelta) -> None:
+    if not ACCURACY <= accuracy <= MAX_ACCURACY:
+        raise PolicyError(f"accuracy - expected {ACCURACY} to {MAX_ACCURACY} - got {accuracy}", code="TSP-ACCURACY")
+    if serial < 0 or serial.bit_length() > MAX_INTEGER_BITS:
+        raise PolicyError(f"serial number - expected 0 to {MAX_INTEGER_BITS} bits - got others", code="TSP-SERIAL")
+
+
+def _require_signer(
+    leaf: x509.Certificate, intermediate: x509.Certificate, moment: datetime, accuracy: timedelta
+) -> None:
     findings = check_profile(leaf, TSA_LEAF, issuer=intermediate)
     if findings:
         raise PolicyError(f"TSA leaf - expected its profile - got {describe_findings(findings)}", code="TSP-SIGNER")
     begin = leaf.not_valid_before_utc
     end = min(begin + TSA_KEY_USE, leaf.not_valid_after_utc)
-    if not begin < moment < end:
+    if not begin <= moment - accuracy <= moment + accuracy <= end:
         raise PolicyError(
-            f"TSA key - expected use between {begin} and {end} - got {moment}",
+            f"TSA key - expected use between {begin} and {end}, by {accuracy} - got {moment}",
             code="TSP-SIGNER",
             hint="issue a new TSA leaf in a ceremony",
         )

@@ -90,6 +90,7 @@ class VerifiedTime:
         serial: Number of the token.
         crl_numbers: Numbers of the CRLs used, by address.
         warnings: What a person should know.
+        rows: Rows of the decision table that let the time stand: 4, 15 or 16.
     """
 
     gen_time: datetime
@@ -100,6 +101,7 @@ class VerifiedTime:
     serial: int
     crl_numbers: dict[CrlAddress, int] = field(default_factory=dict)
     warnings: tuple[TrustWarning, ...] = ()
+    rows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +212,7 @@ def verify_token(token: bytes, message: bytes, *, trust: Trust, crls: CrlSet, at
     used: dict[CrlAddress, VerifiedCrl] = {}
     leaf, intermediate = _standings(chain, crls, at, used)
     moment = SignedMoment(gen_time=parsed.info.gen_time, accuracy=parsed.info.accuracy)
-    decide_time(moment, leaf=leaf, intermediate=intermediate, root=chain.root, at=at)
+    decision = decide_time(moment, leaf=leaf, intermediate=intermediate, root=chain.root, at=at)
     return VerifiedTime(
         gen_time=parsed.info.gen_time,
         accuracy=parsed.info.accuracy,
@@ -220,6 +222,7 @@ def verify_token(token: bytes, message: bytes, *, trust: Trust, crls: CrlSet, at
         serial=parsed.info.serial,
         crl_numbers=_numbers(used),
         warnings=_stale(used),
+        rows=decision.rows,
     )
 
 
