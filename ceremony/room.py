@@ -20,7 +20,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ceremony.layout import paragraph
@@ -58,7 +58,7 @@ class Terminal:
     """
 
     tokens: Sequence[str]
-    pins: list[str] | None = None
+    pins: list[str] | None = field(default=None, repr=False)
     answers: list[str] | None = None
 
     def __post_init__(self) -> None:
@@ -117,7 +117,7 @@ class Practice:
         quiet: Whether nothing is said.
     """
 
-    pins: dict[str, str]
+    pins: dict[str, str] = field(repr=False)
     quiet: bool = False
 
     def say(self, text: str) -> None:

@@ -18,6 +18,7 @@ from pki.crl import CaOnly, issue_crl
 from pki.errors import ToolkitError
 from pki.hsm.token import open_token
 from pki.revocation import parse_crl
+from tests.ceremony.conftest import hold
 from tests.ceremony.forger import Forger
 from tests.ceremony.house import PIN, House
 
@@ -66,8 +67,6 @@ def test_folder_that_is_missing_or_unfinished_is_refused(house: House, tmp_path:
 
 
 def test_folder_of_another_hierarchy_is_refused(house: House, new_house: House) -> None:
-    from tests.ceremony.conftest import hold
-
     hold(new_house, "root", new_house.root())
     assert refuse(new_house.folder / "root", house.folder / "intermediate").code == "CER-BUNDLE"
 
