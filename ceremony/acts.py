@@ -36,6 +36,7 @@ from pki.csr import VerifiedCsr
 from pki.display import fingerprint_hex
 from pki.errors import PolicyError, ToolkitError
 from pki.hsm.attributes import KeyAttributes
+from pki.hsm.module import PinTries
 from pki.keys import PublicKey, encode_public_key, require_public_key
 from pki.lint import sign_certificate
 from pki.trust import TrustBundle, encode_bundle
@@ -151,6 +152,10 @@ class Ceremony:
         for name, token in tokens.items():
             said = identity_fields(token)
             self.room.say(f"Token {name}:\n" + fields("\n".join(f"{key}: {value}" for key, value in said.items())))
+            if token.tries is not PinTries.ALL:
+                self.room.say(
+                    paragraph(f"CAREFUL: somebody typed a wrong PIN before. Token {name} has {token.tries} tries left.")
+                )
             self.record("token", {"token": name, **said})
         self._inventory(tokens, after=False)
         signing = {self.plan.task.issuer: self.plan.task.issuer_key} | {

@@ -70,8 +70,8 @@ class PinTries(StrEnum):
 
     ALL = "all"
     FEWER = "fewer"
-    LAST = "last"
-    NONE = "none"
+    LAST = "one"
+    NONE = "no"
 
 
 @dataclass(slots=True)

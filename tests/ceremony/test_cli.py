@@ -233,6 +233,16 @@ def test_wrong_pin_is_one_try_recorded_and_the_end(new_house: House) -> None:
     assert keys(new_house) == []
 
 
+def test_room_is_warned_after_a_wrong_pin(new_house: House) -> None:
+    run(new_house, pin="11112222")
+    shutil.move(new_house.folder / "out", new_house.folder / "stopped")
+    outcome = run(new_house)
+    assert outcome.status == 0
+    assert "CAREFUL: somebody typed a wrong PIN before" in outcome.stderr
+    evidence = verify_folder(load_folder(new_house.folder / "out"))
+    assert [record.data["pin_tries"] for record in evidence.records if record.step == "token"] == ["fewer"]
+
+
 def test_control_c_is_recorded_and_the_end(new_house: House) -> None:
     with at_the_pin(new_house) as typist:
         typist.control_c()

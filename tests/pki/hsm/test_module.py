@@ -9,7 +9,7 @@ import pytest
 from pkcs11.constants import TokenFlag
 
 from pki.errors import DeviceError
-from pki.hsm.module import device_call, require_tries_left
+from pki.hsm.module import PinTries, device_call, pin_tries, require_tries_left
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,19 @@ def test_call_in_another_process_is_refused() -> None:
     with pytest.raises(DeviceError) as caught, device_call("signing", os.getpid() + 1):
         pytest.fail("the body ran")
     assert caught.value.code == "HSM-FORK"
+
+
+@pytest.mark.parametrize(
+    ("flags", "tries"),
+    [
+        (TokenFlag.TOKEN_INITIALIZED, PinTries.ALL),
+        (TokenFlag.USER_PIN_COUNT_LOW, PinTries.FEWER),
+        (TokenFlag.USER_PIN_COUNT_LOW | TokenFlag.USER_PIN_FINAL_TRY, PinTries.LAST),
+        (TokenFlag.USER_PIN_COUNT_LOW | TokenFlag.USER_PIN_LOCKED, PinTries.NONE),
+    ],
+)
+def test_flags_say_how_many_tries_are_left(flags: TokenFlag, tries: PinTries) -> None:
+    assert pin_tries(flags) is tries
 
 
 @pytest.mark.parametrize("flag", [TokenFlag.USER_PIN_LOCKED, TokenFlag.USER_PIN_FINAL_TRY])
