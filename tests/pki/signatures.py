@@ -11,7 +11,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -19,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.cms import add_timestamp, parse_signature, sign_statement
 from pki.crl_entries import RevokedEntry, builder_entry
-from pki.timestamp import build_query, parse_response
+from pki.signed_data import ID_TST_INFO, sign_data
+from pki.timestamp import TstInfo, build_query, parse_query, parse_response
 from pki.timestamp_issue import issue_timestamp
 from pki.verify import CrlSet
 from tests.pki.authority import Authority, Ca, Signer
@@ -28,6 +30,7 @@ from tests.real import require_real
 STATEMENT = b'{"schema":1,"namespace":"acme","name":"my-skill","version":"1.2.0"}'
 POLICY = "1.3.6.1.4.1.99999.1"
 NONCE = 0x1122334455667788
+SECOND = timedelta(seconds=1)
 
 
 def token_over(
@@ -59,6 +62,40 @@ def signed(
     if stamped_at is None:
         return cms
     return add_timestamp(cms, token_over(authority, parse_signature(cms).signature_value, at=stamped_at, tsa=tsa))
+
+
+def odd_token(
+    message: bytes, *, tsa: Signer, gen_time: datetime, accuracy: timedelta = SECOND, content_type: bytes = ID_TST_INFO
+) -> bytes:
+    """Return a token that our TSA might refuse to give: any moment, any leaf."""
+    asked = parse_query(build_query(message, nonce=NONCE))
+    info = TstInfo(
+        policy=POLICY,
+        imprint=asked.imprint,
+        digest=asked.digest,
+        serial=7,
+        gen_time=gen_time,
+        accuracy=accuracy,
+        nonce=NONCE,
+    )
+    data = sign_data(
+        info.encode(), content_type=content_type, key=tsa.key, leaf=tsa.leaf, intermediate=tsa.intermediate
+    )
+    return data.encode()
+
+
+def with_token(cms: bytes, token: bytes) -> bytes:
+    """Return a signature with anything where its token belongs."""
+    return replace(parse_signature(cms), token=token).encode()
+
+
+def stamped_oddly(
+    authority: Authority, signer: Signer, *, at: datetime, tsa: Signer | None = None, accuracy: timedelta = SECOND
+) -> bytes:
+    """Return a signature with a token that our TSA might refuse to give."""
+    cms = signed(authority, signer)
+    message = parse_signature(cms).signature_value
+    return with_token(cms, odd_token(message, tsa=tsa or authority.tsa, gen_time=at, accuracy=accuracy))
 
 
 def crls_with(authority: Authority, *entries: tuple[x509.Certificate, RevokedEntry | None], at: datetime) -> CrlSet:
