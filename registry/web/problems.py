@@ -36,6 +36,8 @@ _BY_CODE = {
     "REG-SCOPE": HTTPStatus.FORBIDDEN,
     "REG-RATE": HTTPStatus.TOO_MANY_REQUESTS,
     "REG-TYPE": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "REG-SIZE": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "REG-SLOW": HTTPStatus.REQUEST_TIMEOUT,
 }
 _BY_FAMILY: tuple[tuple[type[ToolkitError], HTTPStatus], ...] = (
     (MalformedError, HTTPStatus.BAD_REQUEST),

@@ -77,7 +77,7 @@ def test_issued_certificate_comes_with_its_issuer(site: Site) -> None:
         ("acme", b"junk", PKCS10, (400, "CSR-FORM")),
         ("acme", b"", PKCS10, (400, "REG-BODY")),
         ("acme", CSR, "text/plain", (415, "REG-TYPE")),
-        ("acme", CSR + b"\n" * 20_000, PKCS10, (422, "REG-SIZE")),
+        ("acme", CSR + b"\n" * 20_000, PKCS10, (413, "REG-SIZE")),
         ("jsmith", CSR, PKCS10, (422, "REG-TIER")),
     ],
 )

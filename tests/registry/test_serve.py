@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -34,6 +37,61 @@ def settings_of(site: Site, listen: str) -> dict[str, str]:
         "SKREG_REGISTRY_STAMP_URL": used.stamp_url,
         "SKREG_REGISTRY_LISTEN": listen,
     }
+
+
+@contextmanager
+def served(site: Site, folder: Path) -> Iterator[tuple[str, int]]:
+    """A registry in a process of its own; its host and port."""
+    port = free_port()
+    listen = f"127.0.0.1:{port}"
+    environment = clean_environment(settings_of(site, listen))
+    with Daemon(["skreg-registry", "serve"], environment=environment, log=folder / "serve.log") as daemon:
+        daemon.wait_until(lambda: answers(f"http://{listen}/readyz"))
+        yield "127.0.0.1", port
+
+
+def raw(address: tuple[str, int], request: bytes) -> bytes:
+    """Send bytes as they are, say nothing more, and return everything that comes back."""
+    answer = b""
+    with socket.create_connection(address, timeout=20) as channel, suppress(ConnectionError):
+        channel.sendall(request)
+        channel.shutdown(socket.SHUT_WR)
+        while piece := channel.recv(65536):
+            answer += piece
+    return answer
+
+
+SMUGGLED = b"GET /v1/submissions/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+HEAD = b"POST /v1/packages HTTP/1.1\r\nHost: x\r\nContent-Type: application/gzip\r\n"
+SHAPES = {
+    "length and chunks": HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "two lengths": HEAD + b"Content-Length: 0\r\nContent-Length: 57\r\n\r\n" + SMUGGLED,
+    "list of lengths": HEAD + b"Content-Length: 0, 57\r\n\r\n" + SMUGGLED,
+    "signed length": HEAD + b"Content-Length: +0\r\n\r\n" + SMUGGLED,
+    "negative length": HEAD + b"Content-Length: -1\r\n\r\n" + SMUGGLED,
+    "hexadecimal length": HEAD + b"Content-Length: 0x10\r\n\r\n" + SMUGGLED,
+    "unknown coding": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n" + SMUGGLED,
+    "coding twice": HEAD + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "blank before the colon": HEAD + b"Content-Length : 0\r\n\r\n" + SMUGGLED,
+    "folded header": HEAD + b"X: a\r\n b\r\n\r\n" + SMUGGLED,
+    "bare line feeds": b"POST /v1/packages HTTP/1.1\nHost: x\nContent-Length: 0\n\n" + SMUGGLED,
+    "NUL in a header": HEAD + b"X: a\0b\r\n\r\n" + SMUGGLED,
+    "bad chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n" + SMUGGLED,
+    "too many headers": HEAD + b"".join(b"X-%d: a\r\n" % number for number in range(200)) + b"\r\n" + SMUGGLED,
+    "overlong line": b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n" + SMUGGLED,
+    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 50,
+}
+
+
+def test_ambiguous_requests_are_not_taken_as_two(site: Site, tmp_path: Path) -> None:
+    """Else somebody's request could hide in another one's body, behind a proxy that reads it differently."""
+    with served(site, tmp_path) as address:
+        for shape, request in SHAPES.items():
+            answer = raw(address, request)
+            # What gunicorn itself refuses gets a page; the hidden request would get a problem document.
+            assert answer.count(b"application/problem+json") <= (HEAD in request), (shape, answer)
+            assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5")), (shape, answer[:60])
+        assert raw(address, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").endswith(b"ok\n")
 
 
 def test_client_publishes_through_a_served_registry(site: Site, tmp_path: Path) -> None:
@@ -80,6 +138,7 @@ def test_operator_makes_namespaces_once(site: Site) -> None:
         (("namespace-create", "A", "--tier", "registry", "--account", "a"), 1, "PKG-NAME"),
         (("namespace-create", "admin", "--tier", "registry", "--account", "a"), 1, "PKG-NAME"),
         (("token-create", "nobody"), 1, "REG-NO-NAMESPACE"),
+        (("retry", "nothing"), 1, "REG-NO-SUBMISSION"),
         (("token-create", "jsmith", "--days", "0"), 2, None),
         (("token-create", "jsmith", "--action", "anything"), 2, None),
         (("no-such-command",), 2, None),

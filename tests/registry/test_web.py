@@ -39,7 +39,7 @@ def test_time_stamp_wants_a_token_for_it(site: Site) -> None:
 @pytest.mark.parametrize(
     ("data", "content_type", "expected"),
     [
-        (b"x" * 5000, QUERY, (422, "REG-SIZE")),
+        (b"x" * 5000, QUERY, (413, "REG-SIZE")),
         (b"", QUERY, (400, "REG-BODY")),
         (b"x", "text/plain", (415, "REG-TYPE")),
     ],

@@ -1,0 +1,1 @@
+"""Tests of registry.web: one module a resource."""
