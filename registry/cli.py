@@ -17,6 +17,7 @@ from registry.database import DatabaseError, connect, migrate
 from registry.identity import Action, create_token
 from registry.namespaces import create_namespace, find_namespace
 from registry.settings import Settings, required
+from registry.submissions import retry as retry_submission
 from skillpkg.names import Namespace
 
 DEFAULT_DAYS = 90
@@ -104,3 +105,12 @@ def token_create(namespace: str, actions: tuple[str, ...], days: int) -> None:
             expires=datetime.now(UTC) + timedelta(days=days),
         )
     click.echo(token)
+
+
+@commands.command()
+@click.argument("submission_id", metavar="SUBMISSION")
+def retry(submission_id: str) -> None:
+    """Have a stuck submission vetted again (SKREG_DATABASE_URL with the role skreg_operator)."""
+    with connect(required(os.environ, "SKREG_DATABASE_URL")) as connection:
+        retry_submission(connection, submission_id, actor="operator")
+    click.echo(f"{submission_id} vetting")

@@ -35,6 +35,9 @@ Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 DatabaseError = psycopg.Error
 """What a statement raises when the database refuses or fails; for those who answer with an error of their own."""
 
+CONNECTION_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError)
+"""Those of them after which a new connection helps: the database went away, or was busy. No other ever heals."""
+
 _CREATE = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     number integer PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()

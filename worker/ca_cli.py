@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from typing import ParamSpec
 import click
 
 from pki.crl import Reason
-from pki.errors import ConfigurationError, MalformedError, PolicyError, ToolkitError
+from pki.errors import ConfigurationError, MalformedError, PolicyError
 from pki.trust import TrustBundle
 from registry.blobs import open_store
 from registry.certificates import open_requests
@@ -30,7 +29,7 @@ from registry.database import Connection, connect
 from skillpkg.names import PackageRef
 from worker.anchor import load_bundle
 from worker.ceremony_import import import_ceremony
-from worker.cli import now, show_error
+from worker.cli import coded_errors, now
 from worker.officer import (
     DEFAULT_VALIDITY,
     Officer,
@@ -74,18 +73,6 @@ def main() -> None:
     """Approve, revoke and block as an officer; import what ceremonies made."""
 
 
-def _toolkit_errors(command: Callable[P, None]) -> Callable[P, None]:
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except ToolkitError as error:
-            show_error(error)
-            sys.exit(1)
-
-    return run
-
-
 def _signing_options(command: Callable[..., None]) -> Callable[..., None]:
     hours = int(DEFAULT_VALIDITY.total_seconds()) // 3600
     for option in (
@@ -118,7 +105,7 @@ def _signing_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @main.command("list")
-@_toolkit_errors
+@coded_errors
 def list_requests() -> None:
     """Show the certificate requests that wait for an officer."""
     with _session() as session:
@@ -131,7 +118,7 @@ def list_requests() -> None:
 @click.argument("request_id")
 @click.option("--days", type=click.IntRange(1, MAX_LEAF_DAYS), default=MAX_LEAF_DAYS, show_default=True)
 @_signing_options
-@_toolkit_errors
+@coded_errors
 def approve(*, request_id: str, days: int, signature: _Signature) -> None:
     """Approve an organisation's certificate request."""
     with _session() as session:
@@ -144,7 +131,7 @@ def approve(*, request_id: str, days: int, signature: _Signature) -> None:
 @click.option("--reason", type=click.Choice([r.value for r in REVOCATION_REASONS]), required=True)
 @click.option("--since", metavar="TIME", help="Earliest suspicion, as 2026-11-24T12:00:00Z; default: now.")
 @_signing_options
-@_toolkit_errors
+@coded_errors
 def revoke(*, serial: str, reason: str, since: str | None, signature: _Signature) -> None:
     """Revoke a certificate by its serial number, hexadecimal."""
     with _session() as session:
@@ -159,7 +146,7 @@ def revoke(*, serial: str, reason: str, since: str | None, signature: _Signature
 @click.argument("reference", metavar="NAMESPACE/NAME@VERSION")
 @click.option("--reason", type=click.Choice([r.value for r in BLOCK_REASONS]), required=True)
 @_signing_options
-@_toolkit_errors
+@coded_errors
 def block(*, reference: str, reason: str, signature: _Signature) -> None:
     """Block one version for ever; an individual's is revoked as well."""
     with _session() as session:
@@ -170,7 +157,7 @@ def block(*, reference: str, reason: str, signature: _Signature) -> None:
 
 @main.command("import")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@_toolkit_errors
+@coded_errors
 def import_command(*, paths: tuple[Path, ...]) -> None:
     """Publish CA certificates and CRLs from ceremonies' output folders or files."""
     with _session() as session:

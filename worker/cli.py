@@ -19,7 +19,8 @@ from typing import ParamSpec
 
 import click
 
-from pki.errors import ToolkitError
+from pki.errors import ToolkitError, TransportError
+from registry.database import DatabaseError
 from worker.loop import StopSignal
 
 P = ParamSpec("P")
@@ -44,7 +45,7 @@ def main(*, verbose: bool) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _toolkit_errors(command: Callable[P, None]) -> Callable[P, None]:
+def coded_errors(command: Callable[P, None]) -> Callable[P, None]:
     """Show an expected error as one line and a hint, with status 1."""
 
     @wraps(command)
@@ -52,13 +53,24 @@ def _toolkit_errors(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except ToolkitError as error:
-            show_error(error)
+            _show(error)
+            sys.exit(1)
+        except DatabaseError as error:
+            # The first line names what was refused, such as a table; it holds no value of ours.
+            words = str(error).strip().splitlines() or [type(error).__name__]
+            _show(
+                TransportError(
+                    f"the database refused: {words[0]}",
+                    code="REG-DATABASE",
+                    hint="SKREG_DATABASE_URL names the program's own role; skreg-registry migrate makes the tables",
+                )
+            )
             sys.exit(1)
 
     return run
 
 
-def show_error(error: ToolkitError) -> None:
+def _show(error: ToolkitError) -> None:
     """Write an error to standard error as ``error[CODE]: message`` and ``hint: ...``."""
     click.echo(f"error[{error.code}]: {error.message}", err=True)
     if error.hint:
@@ -75,7 +87,7 @@ def stop_signal() -> Iterator[StopSignal]:
 
 @main.command()
 @click.option("--once", is_flag=True, help="Work until nothing is due, then end.")
-@_toolkit_errors
+@coded_errors
 def vet(*, once: bool) -> None:
     """Scan and check uploads; complete and store what was signed."""
     from worker.programs import run_vet
@@ -88,7 +100,7 @@ def vet(*, once: bool) -> None:
 
 @main.command()
 @click.option("--once", is_flag=True, help="Work until nothing is due, then end.")
-@_toolkit_errors
+@coded_errors
 def sign(*, once: bool) -> None:
     """Issue certificates; sign packages, revocation lists and listings."""
     from worker.programs import run_sign
@@ -100,7 +112,7 @@ def sign(*, once: bool) -> None:
 
 
 @main.command()
-@_toolkit_errors
+@coded_errors
 def stamp() -> None:
     """Answer time-stamp queries on loopback."""
     from worker.programs import run_stamp

@@ -27,7 +27,7 @@ from datetime import datetime
 from types import FrameType
 
 from pki.errors import ConflictError, NotFoundError, ToolkitError, TransportError
-from registry.database import DatabaseError
+from registry.database import CONNECTION_ERRORS
 from worker.queue import MAX_ATTEMPTS, Job, JobQueue
 
 IDLE_SECONDS = 1.0
@@ -109,7 +109,7 @@ def run(queue: JobQueue, handlers: Mapping[str, Handler], *, once: bool, stop: S
             else:
                 # Somebody else's lease ends without a notification when that process has died.
                 queue.wait(min(IDLE_SECONDS, queue.lease.total_seconds() / 4) if once else IDLE_SECONDS)
-        except DatabaseError as error:
+        except CONNECTION_ERRORS as error:
             if once:
                 raise TransportError(f"database went away: {type(error).__name__}", code="REG-DATABASE") from error
             _log.warning("database went away: %s", type(error).__name__)
@@ -121,7 +121,7 @@ def _reconnect(queue: JobQueue, stop: StopSignal) -> None:
     while not stop.is_set():
         try:
             queue.reconnect()
-        except (TransportError, DatabaseError) as error:
+        except (TransportError, *CONNECTION_ERRORS) as error:
             _log.warning("database does not answer yet: %s", error)
             stop.pause(RECONNECT_SECONDS)
         else:

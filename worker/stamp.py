@@ -70,16 +70,29 @@ class SerialNumbers:
             TransportError: the database does not answer (``WRK-DATABASE``).
         """
         try:
-            if self._connection is None or self._connection.closed:
-                self._connection = self._connect()
-                self._connection.autocommit = True
-            row = self._connection.execute("SELECT nextval('timestamp_serial'), clock_timestamp()").fetchone()
-        except psycopg.Error as error:
+            return self._ask()
+        except psycopg.OperationalError:
+            # A connection from before a restart of the database; a number that was lost with it is not missed.
             self.close()
-            raise TransportError(f"database does not answer: {type(error).__name__}", code="WRK-DATABASE") from error
+        except psycopg.Error as error:
+            raise self._failed(error) from error
+        try:
+            return self._ask()
+        except psycopg.Error as error:
+            raise self._failed(error) from error
+
+    def _ask(self) -> tuple[int, datetime]:
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+            self._connection.autocommit = True
+        row = self._connection.execute("SELECT nextval('timestamp_serial'), clock_timestamp()").fetchone()
         if row is None:
             raise TransportError("database - expected a serial number - got nothing", code="WRK-DATABASE")
         return int(row[0]), row[1]
+
+    def _failed(self, error: psycopg.Error) -> TransportError:
+        self.close()
+        return TransportError(f"database does not answer: {type(error).__name__}", code="WRK-DATABASE")
 
     def close(self) -> None:
         """Close the connection."""

@@ -74,6 +74,16 @@ def test_failed_attempt_is_told_by_the_status(registry: Estate) -> None:
     assert "VET-SCANNER" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["skreg-worker", "skreg-ca"])
+def test_role_of_another_program_is_refused_with_a_code(registry: Estate, name: str) -> None:
+    words = ("vet", "--once") if name == "skreg-worker" else ("list",)
+    env = {**registry.environ("vet"), "SKREG_DATABASE_URL": registry.server.url("skreg_stamp", registry.database)}
+    done = program(name, *words, env=env)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2].startswith("error[REG-DATABASE]: the database refused: permission denied")
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

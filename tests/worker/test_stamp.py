@@ -96,6 +96,18 @@ def test_serial_does_not_repeat_when_the_sequence_falls_back(authority: Authorit
     assert after.serial > before.serial
 
 
+def test_restart_of_the_database_is_not_noticed_by_clients(authority: Authority, database: str) -> None:
+    with serving(stamper(authority, database)) as port:
+        url = f"http://127.0.0.1:{port}"
+        before = parse_token(request_token(url, b"m")).info.serial
+        with psycopg.connect(database) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        assert parse_token(request_token(url, b"m")).info.serial > before
+
+
 def test_foreign_query_is_rejected_in_the_protocol(authority: Authority, database: str) -> None:
     maker = stamper(authority, database)
     query = build_query(b"m", nonce=5)
