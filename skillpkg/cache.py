@@ -255,7 +255,7 @@ class Cache:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise ConfigurationError(f"{file}: {error.strerror}", code="CLI-STATE") from error
+            raise _no_memory(file, error) from error
         if not text.isdigit() or len(text) > MAX_FLOOR_BYTES:
             raise ConfigurationError(
                 f"{file}: expected a number", code="CLI-STATE", hint="remove the file if nobody tampered with it"
@@ -276,7 +276,15 @@ class Cache:
             finally:
                 os.close(lock)
         except OSError as error:
-            raise ConfigurationError(f"{file}: {error.strerror}", code="CLI-STATE") from error
+            raise _no_memory(file, error) from error
+
+
+def _no_memory(file: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"{file}: {error.strerror}",
+        code="CLI-STATE",
+        hint="what was verified must be remembered; XDG_STATE_HOME may name another folder",
+    )
 
 
 def _digest(registry: str) -> str:

@@ -45,6 +45,9 @@ def load_file(file: Path, *, limit: int) -> bytes:
         raise NotFoundError(f"there is no file {file}", code="CLI-NO-FILE") from error
     except OSError as error:
         raise PolicyError(f"{file}: {error.strerror}", code="CLI-FILE") from error
+    except ValueError as error:
+        # A configuration may name a file with a NUL in it.
+        raise PolicyError(f"{file}: not a path", code="CLI-FILE") from error
     if len(content) > limit:
         raise MalformedError(f"{file}: larger than {limit} bytes", code="CLI-FILE-SIZE")
     return content
@@ -63,19 +66,11 @@ def write_file(file: Path, content: bytes, *, mode: int = 0o644, replace: bool =
         ConflictError: ``CLI-EXISTS`` - it may not, and there is one.
         OSError: the disk refused; nothing is left.
     """
-    temporary = file.with_name(f".{file.name[:200]}.{os.urandom(_RANDOM_BYTES).hex()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(descriptor)
-        if replace:
-            temporary.replace(file)
-        else:
-            _link(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
+        _write(file, content, mode=mode, replace=replace)
+    except OSError as error:
+        # People know the file's name, not the temporary one's.
+        raise OSError(error.errno, error.strerror, str(file)) from error
     sync_folder(file.parent)
 
 
@@ -102,6 +97,22 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _write(file: Path, content: bytes, *, mode: int, replace: bool) -> None:
+    temporary = file.with_name(f".{file.name[:200]}.{os.urandom(_RANDOM_BYTES).hex()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(descriptor)
+        if replace:
+            temporary.replace(file)
+        else:
+            _link(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _link(temporary: Path, file: Path) -> None:

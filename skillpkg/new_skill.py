@@ -55,5 +55,9 @@ def make_skill(parent: Path, name: str) -> Path:
     except FileExistsError as error:
         raise ConflictError(f"{folder} exists already", code="CLI-EXISTS", hint="choose another name") from error
     title = checked.replace("-", " ").capitalize()
-    write_file(folder / "SKILL.md", _SKILL_MD.format(name=checked, title=title).encode("utf-8"))
+    try:
+        write_file(folder / "SKILL.md", _SKILL_MD.format(name=checked, title=title).encode("utf-8"))
+    except BaseException:
+        folder.rmdir()
+        raise
     return folder
