@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from io import TextIOWrapper
 
 
 def main() -> None:
@@ -20,13 +21,29 @@ def main() -> None:
     # A run is short: looking for cycles among what imports made, and taking it all apart at the end, costs a quarter of
     # the time of `skillpkg verify` and frees nothing that the end of the process does not free.
     gc.disable()
+    try:
+        status = _run()
+    except KeyboardInterrupt:
+        # While something was being imported; later, click turns it into a word and the same status.
+        from skillpkg.cli.exits import INTERRUPTED
+
+        status = INTERRUPTED
+    os._exit(status)
+
+
+def _run() -> int:
+    # Either is None where its descriptor is closed.
+    streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, TextIOWrapper)]
+    for stream in streams:
+        # A terminal that cannot show a character of a name must not end the run.
+        stream.reconfigure(errors="backslashreplace")
     from skillpkg.cli.program import run
 
     status = run()
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in streams:
+            stream.flush()
     except OSError:
         # Nobody reads, or the disk is full: what was to be said did not arrive.
-        status = status or 1
-    os._exit(status)
+        return status or 1
+    return status

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from skillpkg.cli.options import json_option
+from skillpkg.cli.options import examples, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from skillpkg.skillmd import Finding
 
 
-@click.command("check", short_help="Check a skill folder: all findings at once.")
+@click.command(
+    "check",
+    short_help="Check a skill folder: all findings at once.",
+    epilog=examples(
+        "skillpkg check release-notes",
+    ),
+)
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path())
 @json_option
 def command(*, folder: Path, as_json: bool) -> None:
@@ -37,12 +43,12 @@ def command(*, folder: Path, as_json: bool) -> None:
 
 
 def _show(finding: Finding) -> None:
-    from skillpkg.cli.output import plain, show
+    from skillpkg.cli.output import show
 
     line = f":{finding.line}" if finding.line else ""
-    show(f"{plain(finding.path or 'skill')}{line}: {finding.severity} [{finding.rule}] {plain(finding.message)}")
+    show(f"{finding.path or 'skill'}{line}: {finding.severity} [{finding.rule}] {finding.message}")
     if finding.remedy:
-        show(f"  {plain(finding.remedy)}")
+        show(f"  {finding.remedy}")
 
 
 def _refuse_errors(findings: Sequence[Finding]) -> None:

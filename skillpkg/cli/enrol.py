@@ -6,10 +6,16 @@ from pathlib import Path
 
 import click
 
-from skillpkg.cli.options import json_option, pin_option, registry_option, root_option
+from skillpkg.cli.options import examples, json_option, pin_option, registry_option, root_option, wait_option
 
 
-@click.command("enrol", short_help="Get a certificate for your organisation's key.")
+@click.command(
+    "enrol",
+    short_help="Get a certificate for your organisation's key.",
+    epilog=examples(
+        "skillpkg enrol --namespace acme --key acme.pem",
+    ),
+)
 @click.option("--namespace", required=True, metavar="NS", help="Your organisation's namespace.")
 @click.option("--key", required=True, metavar="KEY", help="A PEM file, made if missing; or a pkcs11: URI.")
 @click.option("--chain", type=click.Path(path_type=Path), metavar="PEM", help="Where the certificate goes.")
@@ -18,7 +24,7 @@ from skillpkg.cli.options import json_option, pin_option, registry_option, root_
 @registry_option
 @root_option
 @click.option("--no-wait", is_flag=True, help="Do not wait for the approval.")
-@click.option("--wait-seconds", type=click.FloatRange(min=1), default=600.0, show_default=True, help="How long.")
+@wait_option
 @json_option
 def command(
     *,
@@ -30,7 +36,7 @@ def command(
     registry: str | None,
     root: Path | None,
     no_wait: bool,
-    wait_seconds: float,
+    wait_seconds: int,
     as_json: bool,
 ) -> None:
     """Make or take a key, prove that you hold it, and get its certificate once an officer approved it.

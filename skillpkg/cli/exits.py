@@ -46,7 +46,6 @@ REFUSED = 5
 NETWORK = 6
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
-
 JUDGING_COMMANDS = frozenset({"verify", "install"})
 """They decide whether what others made can be trusted."""
 
@@ -56,7 +55,7 @@ JUDGED_PREFIXES = frozenset({"PKG", "CMS", "PKI", "CRL", "TSP", "LST", "SKILL", 
 BY_CODE = {
     "CLI-USAGE": USAGE,
     "CLI-FINDINGS": REFUSED,
-    "CLI-SIGNER-CHANGED": NOT_TRUSTED,
+    "CLI-FILE": ERROR,
 }
 """Exceptions from the families."""
 

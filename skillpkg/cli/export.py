@@ -6,10 +6,16 @@ from pathlib import Path
 
 import click
 
-from skillpkg.cli.options import json_option, registry_option, root_option
+from skillpkg.cli.options import examples, json_option, registry_option, root_option
 
 
-@click.command("export", short_help="Take a package apart, for checking with openssl.")
+@click.command(
+    "export",
+    short_help="Take a package apart, for checking with openssl.",
+    epilog=examples(
+        "skillpkg export release-notes-1.0.0.skill -o check-me",
+    ),
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="A new folder.")
 @root_option

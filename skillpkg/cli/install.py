@@ -9,6 +9,7 @@ import click
 
 from skillpkg.cli.options import (
     RefType,
+    examples,
     freshness_options,
     json_option,
     place_options,
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
     from skillpkg.names import PackageRef
 
 
-@click.command("install", short_help="Install skills, verified.")
+@click.command(
+    "install",
+    short_help="Install skills, verified.",
+    epilog=examples(
+        "skillpkg install acme/release-notes",
+        "skillpkg install acme/release-notes@1.0.0 --user --agent claude-code",
+        "skillpkg install acme/release-notes --frozen",
+    ),
+)
 @click.argument("refs", metavar="REF...", nargs=-1, required=True, type=RefType())
 @registry_option
 @root_option

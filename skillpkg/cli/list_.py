@@ -6,10 +6,16 @@ from pathlib import Path
 
 import click
 
-from skillpkg.cli.options import json_option, place_options
+from skillpkg.cli.options import examples, json_option, place_options
 
 
-@click.command("list", short_help="List installed skills.")
+@click.command(
+    "list",
+    short_help="List installed skills.",
+    epilog=examples(
+        "skillpkg list --user",
+    ),
+)
 @place_options
 @json_option
 def command(

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 MAX_SECRET_BYTES = 1_024
 """A passphrase, a PIN or a token."""
 
+MAX_WAIT_SECONDS = 86_400
+"""A day; then ask again."""
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -79,11 +82,11 @@ class InstantType(click.ParamType[datetime]):
             return value
         try:
             instant = datetime.fromisoformat(value)
-        except ValueError:
+            if instant.tzinfo is None:
+                self.fail(f"expected a time zone, as in 2026-11-24T02:05:00Z, got {value!r}", param, ctx)
+            return instant.astimezone(UTC)
+        except (ValueError, OverflowError):
             self.fail(f"expected an instant such as 2026-11-24T02:05:00Z, got {value!r}", param, ctx)
-        if instant.tzinfo is None:
-            self.fail(f"expected a time zone, as in 2026-11-24T02:05:00Z, got {value!r}", param, ctx)
-        return instant.astimezone(UTC)
 
 
 def registry_option(command: _Command) -> _Command:
@@ -191,12 +194,46 @@ def place_options(command: _Command) -> _Command:
     return command
 
 
-def secret_reader(descriptor: int | None, prompt: str, *, confirm: bool = False) -> Callable[[], str]:
+def wait_option(command: _Command) -> _Command:
+    """Add ``--wait-seconds``.
+
+    Args:
+        command: A command function with a parameter ``wait_seconds``.
+
+    Returns:
+        It.
+    """
+    return click.option(
+        "--wait-seconds",
+        type=click.IntRange(min=1, max=MAX_WAIT_SECONDS),
+        default=600,
+        show_default=True,
+        metavar="N",
+        help="How long to wait.",
+    )(command)
+
+
+def examples(*lines: str) -> str:
+    """Make the end of a command's help.
+
+    Args:
+        lines: Command lines.
+
+    Returns:
+        Text that click leaves as it is.
+    """
+    return "\n".join(("\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)))
+
+
+def secret_reader(
+    descriptor: int | None, prompt: str, *, option: str = "--pin-fd", confirm: bool = False
+) -> Callable[[], str]:
     """Make a function that gets a secret, once, when it is needed.
 
     Args:
         descriptor: Where to read it from; ``None`` asks on the terminal.
         prompt: What is asked.
+        option: What gives the descriptor.
         confirm: Whether it must be typed twice.
 
     Returns:
@@ -206,13 +243,22 @@ def secret_reader(descriptor: int | None, prompt: str, *, confirm: bool = False)
 
     def read() -> str:
         if not kept:
-            kept.append(_from_descriptor(descriptor) if descriptor is not None else _ask(prompt, confirm=confirm))
+            kept.append(
+                _from_descriptor(descriptor) if descriptor is not None else _ask(prompt, option, confirm=confirm)
+            )
         return kept[0]
 
     return read
 
 
-def _ask(prompt: str, *, confirm: bool) -> str:
+def _ask(prompt: str, option: str, *, confirm: bool) -> str:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError as error:
+        # Without a terminal, what is typed would be shown, or nobody is there to type.
+        raise ConfigurationError(
+            f"no terminal to ask for the {prompt}", code="CLI-SECRET", hint=f"give it with {option}"
+        ) from error
     answer: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
     return answer
 

@@ -2,7 +2,8 @@
 
 Rules:
     * JSON goes to standard output, alone, one object, keys as they were put in.
-    * Words that others wrote (a package's description, a registry's findings) lose their control characters.
+    * Every line for people goes through :func:`plain`: whoever wrote the words in it, no control character of theirs
+      reaches the terminal.
     * Colour only on a terminal and without ``NO_COLOR``.
 
 Example::
@@ -23,7 +24,8 @@ import click
 PRINTED = "json"
 """Marks in the context's object that standard output has its one object already."""
 
-_MAX_WORDS = 2_000
+_MAX_LINE = 8_192
+"""Characters; a command of ``export`` with a long path fits."""
 
 
 def print_json(value: Mapping[str, object]) -> None:
@@ -46,7 +48,7 @@ def show(line: str) -> None:
     Args:
         line: For people.
     """
-    click.echo(line)
+    click.echo(plain(line))
 
 
 def say(line: str) -> None:
@@ -55,7 +57,7 @@ def say(line: str) -> None:
     Args:
         line: For people.
     """
-    click.echo(line, err=True)
+    click.echo(plain(line), err=True)
 
 
 def warn(code: str, text: str) -> None:
@@ -65,7 +67,7 @@ def warn(code: str, text: str) -> None:
         code: What it is about.
         text: What a person should know.
     """
-    say(f"{emphasis('warning', 'yellow')}[{code}]: {plain(text)}")
+    click.echo(f"{emphasis('warning', 'yellow')}[{plain(code)}]: {plain(text)}", err=True)
 
 
 def emphasis(text: str, colour: str) -> str:
@@ -78,20 +80,20 @@ def emphasis(text: str, colour: str) -> str:
     Returns:
         The text, coloured on a terminal.
     """
-    wanted = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    wanted = sys.stderr is not None and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     return click.style(text, fg=colour) if wanted else text
 
 
 def plain(text: str) -> str:
-    """Make foreign words harmless on a terminal.
+    """Make words harmless on a terminal.
 
     Args:
-        text: What somebody else wrote.
+        text: Perhaps what somebody else wrote.
 
     Returns:
-        It on one line, without control characters, not endless.
+        It on one line, without control, direction or other unprintable characters, not endless.
     """
-    return "".join(character if character.isprintable() else "�" for character in text[:_MAX_WORDS])
+    return "".join(map(_harmless, text[:_MAX_LINE]))
 
 
 def moment(value: datetime) -> str:
@@ -104,3 +106,9 @@ def moment(value: datetime) -> str:
         ``2026-11-24T02:05:00Z``.
     """
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _harmless(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else "�"

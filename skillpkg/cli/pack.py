@@ -6,10 +6,16 @@ from pathlib import Path
 
 import click
 
-from skillpkg.cli.options import json_option
+from skillpkg.cli.options import examples, json_option
 
 
-@click.command("pack", short_help="Make a package of a skill folder.")
+@click.command(
+    "pack",
+    short_help="Make a package of a skill folder.",
+    epilog=examples(
+        "skillpkg pack release-notes --namespace acme --version 1.0.0",
+    ),
+)
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path())
 @click.option("--namespace", metavar="NS", help="Whose package; else what the configuration says.")
 @click.option("--version", metavar="V", help="Else metadata.version of SKILL.md.")

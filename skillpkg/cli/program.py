@@ -14,6 +14,7 @@ import click
 
 from pki.errors import ToolkitError
 from skillpkg.cli.exits import DONE, ERROR, INTERRUPTED, USAGE, exit_status
+from skillpkg.cli.output import PRINTED, print_json, say
 
 COMMANDS = {
     "new": "Make a skill folder that passes check.",
@@ -33,7 +34,8 @@ COMMANDS = {
 }
 """Subcommands and what their help says; each is ``command`` in ``skillpkg/cli/NAME.py``."""
 
-_MODULES = {"list": "list_", "new": "new", "export": "export"}
+_MODULES = {"list": "list_"}
+"""Modules that are not called as their command."""
 
 
 class _LazyGroup(click.Group):
@@ -81,17 +83,29 @@ def run(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     done: set[str] = set()
     try:
+        return _run(words, done)
+    except BrokenPipeError:
+        # The reader left, as `head` does; nothing more can be said to it.
+        return ERROR
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _failed(ToolkitError(f"{where}{error.strerror or error}", code="CLI-OS"), words, done)
+
+
+def _run(words: list[str], done: set[str]) -> int:
+    try:
         # Without the standalone mode, click hands back the status of --help and the like.
         status = program.main(args=words, prog_name="skillpkg", standalone_mode=False, obj=done)
     except click.exceptions.Abort:
-        _say("interrupted")
+        say("interrupted")
         return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return USAGE
     except click.ClickException as error:
         return _usage(error)
     except ToolkitError as error:
         return _failed(error, words, done)
-    except OSError as error:
-        return _disk(error)
     return status if isinstance(status, int) else DONE
 
 
@@ -99,33 +113,18 @@ def _usage(error: click.ClickException) -> int:
     context = getattr(error, "ctx", None)
     if isinstance(context, click.Context):
         click.echo(context.get_usage(), err=True)
-    _say(f"error[CLI-USAGE]: {error.format_message()}")
+    say(f"error[CLI-USAGE]: {error.format_message()}")
     if isinstance(context, click.Context):
-        _say(f"hint: {context.command_path} --help")
+        say(f"hint: {context.command_path} --help")
     return USAGE
 
 
 def _failed(error: ToolkitError, words: Sequence[str], done: set[str]) -> int:
     command = next((word for word in words if word in COMMANDS), "")
-    if "--json" in words:
-        from skillpkg.cli.output import PRINTED, print_json
-
-        if PRINTED not in done:
-            print_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
-    _say(f"error[{error.code}]: {error.message}")
+    if "--json" in words and PRINTED not in done:
+        done.add(PRINTED)
+        print_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
+    say(f"error[{error.code}]: {error.message}")
     if error.hint:
-        _say(f"hint: {error.hint}")
+        say(f"hint: {error.hint}")
     return exit_status(error, command=command)
-
-
-def _disk(error: OSError) -> int:
-    if isinstance(error, BrokenPipeError):
-        # The reader left, as `head` does; nothing more can be said to it.
-        return ERROR
-    where = f"{error.filename}: " if error.filename else ""
-    _say(f"error[CLI-OS]: {where}{error.strerror or error}")
-    return ERROR
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)

@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from skillpkg.cli.options import json_option, registry_option, root_option
+from skillpkg.cli.options import examples, json_option, registry_option, root_option, wait_option
 
 if TYPE_CHECKING:
     from skillpkg.answers import Submission
 
 
-@click.command("publish", short_help="Publish a package and wait for its vetting.")
+@click.command(
+    "publish",
+    short_help="Publish a package and wait for its vetting.",
+    epilog=examples(
+        "skillpkg publish release-notes-1.0.0.skill",
+    ),
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @registry_option
 @root_option
 @click.option("--no-wait", is_flag=True, help="Do not wait for vetting; nothing published is checked then.")
-@click.option("--wait-seconds", type=click.FloatRange(min=1), default=600.0, show_default=True, help="How long.")
+@wait_option
 @json_option
 def command(
     *,
@@ -26,7 +32,7 @@ def command(
     registry: str | None,
     root: Path | None,
     no_wait: bool,
-    wait_seconds: float,
+    wait_seconds: int,
     as_json: bool,
 ) -> None:
     """Publish FILE: signed by your organisation, or unsigned for an individual's namespace."""
@@ -58,14 +64,14 @@ def command(
 
 
 def _tell(submission: Submission) -> None:
-    from skillpkg.cli.output import plain, say
+    from skillpkg.cli.output import say
 
     say(f"submission {submission.id}: {submission.state}")
     for finding in submission.findings:
         line = f":{finding.line}" if finding.line else ""
-        say(f"  {finding.file}{line}: {finding.severity} [{finding.rule}] {plain(finding.message)}")
+        say(f"  {finding.file}{line}: {finding.severity} [{finding.rule}] {finding.message}")
         if finding.remedy:
-            say(f"    {plain(finding.remedy)}")
+            say(f"    {finding.remedy}")
 
 
 def _done(line: str, *, as_json: bool) -> None:

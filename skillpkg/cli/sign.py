@@ -7,10 +7,17 @@ from pathlib import Path
 
 import click
 
-from skillpkg.cli.options import json_option, pin_option, registry_option
+from skillpkg.cli.options import examples, json_option, pin_option, registry_option
 
 
-@click.command("sign", short_help="Sign a package with your organisation's key.")
+@click.command(
+    "sign",
+    short_help="Sign a package with your organisation's key.",
+    epilog=examples(
+        "skillpkg sign release-notes-1.0.0.skill --key acme.pem --chain acme.chain.pem",
+        'skillpkg sign release-notes-1.0.0.skill --key "pkcs11:token=acme;object=release" --chain acme.chain.pem',
+    ),
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--key", required=True, metavar="KEY", help="A PEM file, or a pkcs11: URI.")
 @click.option(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from skillpkg.cli.options import json_option, registry_option, root_option
+from skillpkg.cli.options import examples, json_option, registry_option, root_option
 
 
 @click.group("trust", short_help="Show what is trusted.")
@@ -14,7 +14,9 @@ def command() -> None:
     """Show what is trusted."""
 
 
-@command.command("show", short_help="Show the root certificate in use.")
+@command.command(
+    "show", short_help="Show the root certificate in use.", epilog=examples("skillpkg trust show --registry main")
+)
 @root_option
 @registry_option
 @json_option
@@ -22,13 +24,13 @@ def show_command(*, root: Path | None, registry: str | None, as_json: bool) -> N
     """Show the root certificate in use, and where it comes from."""
     from pki.display import fingerprint_hex
     from skillpkg.cli.begin import begin
-    from skillpkg.cli.output import moment, plain, print_json, show
+    from skillpkg.cli.output import moment, print_json, show
 
     session = begin()
     anchor = session.anchor(root, session.registry(registry) if registry else session.config.usual())
     roots = [
         {
-            "subject": plain(certificate.subject.rfc4514_string()),
+            "subject": certificate.subject.rfc4514_string(),
             "sha256": fingerprint_hex(certificate),
             "not_after": moment(certificate.not_valid_after_utc),
         }

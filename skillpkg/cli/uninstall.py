@@ -6,10 +6,16 @@ from pathlib import Path
 
 import click
 
-from skillpkg.cli.options import json_option, place_options
+from skillpkg.cli.options import examples, json_option, place_options
 
 
-@click.command("uninstall", short_help="Remove installed skills.")
+@click.command(
+    "uninstall",
+    short_help="Remove installed skills.",
+    epilog=examples(
+        "skillpkg uninstall release-notes",
+    ),
+)
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @place_options
 @json_option

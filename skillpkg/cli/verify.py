@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from skillpkg.cli.options import InstantType, freshness_options, json_option, registry_option, root_option
+from skillpkg.cli.options import InstantType, examples, freshness_options, json_option, registry_option, root_option
 
 if TYPE_CHECKING:
     from skillpkg.judging import Judgement
 
 
-@click.command("verify", short_help="Verify a package, an installed skill, or a version in the registry.")
+@click.command(
+    "verify",
+    short_help="Verify a package, an installed skill, or a version in the registry.",
+    epilog=examples(
+        "skillpkg verify release-notes-1.0.0.skill",
+        "skillpkg verify .agents/skills/release-notes",
+        "skillpkg verify acme/release-notes@1.0.0 --tier organisation",
+    ),
+)
 @click.argument("target", metavar="FILE|DIR|REF")
 @root_option
 @registry_option
@@ -70,7 +78,7 @@ def command(
 
 
 def _print(judgement: Judgement, *, as_json: bool) -> None:
-    from skillpkg.cli.output import moment, plain, print_json, show, warn
+    from skillpkg.cli.output import moment, print_json, show, warn
 
     for warning in judgement.warnings:
         warn(warning.code, warning.text)
@@ -82,5 +90,5 @@ def _print(judgement: Judgement, *, as_json: bool) -> None:
     stamped = f", time-stamped {moment(judgement.gen_time)}" if judgement.gen_time else ", without time stamp"
     word = f"reported as of {moment(judgement.at)}: " if judgement.reporting_only else ""
     show(f"{word}verified {judgement.ref}")
-    show(f"  signed by {plain(judgement.who)} (tier {judgement.tier}){stamped}")
+    show(f"  signed by {judgement.who} (tier {judgement.tier}){stamped}")
     show(f"  payload sha256 {judgement.payload_sha256}")

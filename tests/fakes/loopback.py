@@ -58,6 +58,7 @@ class LoopbackServer:
         self.asked: list[Asked] = []
         self._answers: dict[str, list[Answer]] = {}
         self._stopped = threading.Event()
+        self._was_asked = threading.Event()
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -92,11 +93,16 @@ class LoopbackServer:
         """Say how ``path`` is answered: one after the other, the last one for ever."""
         self._answers[path] = list(answers)
 
+    def wait_for_request(self) -> None:
+        """Wait until something was asked."""
+        assert self._was_asked.wait(30)
+
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         length = int(handler.headers.get("Content-Length") or 0)
         body = handler.rfile.read(length)
         asked = Asked(method=handler.command, path=handler.path, headers=dict(handler.headers.items()), body=body)
         self.asked.append(asked)
+        self._was_asked.set()
         waiting = self._answers.get(handler.path) or [self._fallback(asked)]
         answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
         self._stopped.wait(answer.hang)

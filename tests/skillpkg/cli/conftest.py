@@ -73,6 +73,8 @@ def run(work: Path) -> Run:
             env={"HOME": str(work.parent), "PATH": os.environ["PATH"], **(environ or {})},
             pass_fds=readers,
             stdin=subprocess.DEVNULL,
+            # Without the terminal that the tests may have: nobody can be asked.
+            start_new_session=True,
             capture_output=True,
             text=True,
             timeout=60,

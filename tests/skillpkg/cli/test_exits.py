@@ -39,6 +39,7 @@ from skillpkg.cli.exits import exit_status
         (ConfigurationError("x", code="CLI-NO-ROOT"), "verify", 1),
         (ConflictError("x", code="CLI-CHANGED"), "install", 1),
         (DeviceError("x", code="HSM-PIN"), "sign", 1),
+        (PolicyError("x", code="CLI-FILE"), "verify", 1),
         (ToolkitError("x", code="X"), "", 1),
     ],
 )
