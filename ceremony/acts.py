@@ -152,6 +152,8 @@ class Ceremony:
         for name, token in tokens.items():
             said = identity_fields(token)
             self.room.say(f"Token {name}:\n" + fields("\n".join(f"{key}: {value}" for key, value in said.items())))
+            if orphans := self.plan.tokens[name].orphans:
+                self.record("deviation", {"token": name, "orphans": list(orphans), "allowed_by": "the plan"})
             if token.tries is not PinTries.ALL:
                 self.room.say(
                     paragraph(f"CAREFUL: somebody typed a wrong PIN before. Token {name} has {token.tries} tries left.")
@@ -290,7 +292,7 @@ class Ceremony:
     def _inventory(self, tokens: Mapping[str, Device], *, after: bool) -> None:
         fresh = self.plan.task.generated() if after else ()
         for name, token in tokens.items():
-            labels = (*self.plan.tokens[name].holds, *(key.label for key in fresh if key.token == name))
+            labels = (*self.plan.tokens[name].expected, *(key.label for key in fresh if key.token == name))
             self.record("inventory", {**check_inventory(name, token, labels), "after": after})
             held = ", ".join(sorted(labels)) or "no key"
             self.room.say(paragraph(f"Token {name} holds {held}, as expected, and nothing else."))

@@ -105,7 +105,13 @@ def _check_tokens(plan: Plan, records: Sequence[Record], *, rehearsal: bool) -> 
         if not rehearsal:
             for field, expected in {"serial": token.serial, **token.pinned}.items():
                 _require(said.data.get(field) == expected, said, f"token {name} with {field} {expected}")
-        before = sorted(token.holds)
+        noted = [
+            record.data.get("orphans")
+            for record in records
+            if record.step == "deviation" and record.data.get("token") == name
+        ]
+        _require(noted == ([list(token.orphans)] if token.orphans else []), said, "a deviation for its orphans")
+        before = sorted(token.expected)
         after = sorted([*before, *(key.label for key in plan.task.generated() if key.token == name)])
         found = [record for record in records if record.step == "inventory" and record.data.get("token") == name]
         _require(

@@ -2,7 +2,8 @@
 
 Rules:
     * Administrator, witness and officers are different persons (the officers are the trust bundle's).
-    * A token that earlier ceremonies used holds what they left on it.
+    * A token that earlier ceremonies used holds what they left on it, and besides only what the plan calls orphans:
+      keys of a ceremony that stopped, whose folder nobody can follow.
     * A key has one name: a request does not bring a key that is certified under another one.
     * Time goes on: no ceremony begins before the last one ended.
 
@@ -45,7 +46,7 @@ def check_continuity(plan: Plan, previous: Previous, requests: Mapping[str, Veri
                 f"plan, tokens.{name}.holds - expected what earlier ceremonies left there, {sorted(left)}"
                 f" - got {sorted(token.holds)}",
                 code="CER-HOLDS",
-                hint="name every earlier ceremony under `previous`, and every key under `holds`",
+                hint="name every earlier ceremony under `previous`; keys of one that stopped are `orphans`",
             )
     _check_requests(previous, requests)
     if previous.ended is not None and at < previous.ended:

@@ -55,14 +55,21 @@ class TokenPlan:
     Attributes:
         module: Path of the PKCS#11 module.
         serial: Its serial number.
-        holds: Labels of the private keys that are on it before; any other stops the ceremony.
+        holds: Labels of the private keys that earlier ceremonies left on it.
+        orphans: Labels of keys besides, left by ceremonies that stopped; they sign nothing.
         pinned: What else must be as said: ``label``, ``manufacturer``, ``model``, ``firmware``, ``module_sha256``.
     """
 
     module: Path
     serial: str
     holds: tuple[str, ...] = ()
+    orphans: tuple[str, ...] = ()
     pinned: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """Labels of the private keys that are on it before; any other object stops the ceremony."""
+        return (*self.holds, *self.orphans)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

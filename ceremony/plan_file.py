@@ -151,6 +151,7 @@ def _token(fields: Fields) -> TokenPlan:
         module=Path(fields.text("module", r"/[^\n]+")),
         serial=fields.text("serial"),
         holds=fields.texts("holds", _LABEL),
+        orphans=fields.texts("orphans", _LABEL),
         pinned={
             name: fields.text(name, _HEX64 if name == "module_sha256" else r"[^\n]+")
             for name in ("label", "manufacturer", "model", "firmware", "module_sha256")
@@ -237,7 +238,7 @@ def _check_keys(plan: Plan) -> None:
         if key.spec is None and key.label not in plan.tokens[key.token].holds:
             raise refuse(f"tokens.{key.token}.holds", f"the key {key.label!r} that signs", "a list without it")
     fresh = [(key.token, key.label) for key in plan.task.generated()]
-    held = [(name, label) for name, token in plan.tokens.items() for label in token.holds]
+    held = [(name, label) for name, token in plan.tokens.items() for label in token.expected]
     if len(set(fresh + held)) != len(fresh + held):
         raise refuse("key.label", "labels that are not on the token yet, each once", "one that is")
     # Each gives its file public_keys/LABEL.pem its name, on media that may not tell capitals.

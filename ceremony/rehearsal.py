@@ -122,7 +122,9 @@ def _throw_away_tokens(plan: Plan, pins: Mapping[str, str]) -> Iterator[dict[str
         os.environ["SOFTHSM2_CONF"] = str(configuration)
         try:
             yield {
-                name: TokenPlan(module=module, serial=_make_token(tool, name, pins[name]), holds=token.holds)
+                name: TokenPlan(
+                    module=module, serial=_make_token(tool, name, pins[name]), holds=token.holds, orphans=token.orphans
+                )
                 for name, token in plan.tokens.items()
             }
         finally:
@@ -160,7 +162,7 @@ def _fill(plan: Plan, tokens: Mapping[str, Device]) -> None:
     """Put a key on the tokens for every label that the plan says is there."""
     signing = {(key.token, key.label) for key in plan.task.signing()}
     for name, token in plan.tokens.items():
-        for label in token.holds:
+        for label in token.expected:
             tokens[name].generate(label, KeySpec.P384 if (name, label) in signing else KeySpec.P256)
 
 

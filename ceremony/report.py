@@ -50,7 +50,7 @@ def plan_text(plan: Plan, root: RootPlan, drafts: Mapping[str, str]) -> str:
     ]
     return "\n".join(
         [
-            heading(f"Plan of a {plan.kind} ceremony: {plan.name}").lstrip("\n"),
+            heading(f"Plan: {plan.kind} ceremony, {plan.name}").lstrip("\n"),
             fields(people),
             "\nSHA-256 of the plan, to be approved and published before the day:",
             digest_block(plan.sha256),
@@ -103,9 +103,9 @@ def evidence_json(evidence: Evidence) -> dict[str, object]:
 
 def evidence_text(evidence: Evidence) -> str:
     """Return a verdict for people."""
-    kind = "REHEARSAL of a" if evidence.rehearsal else "a"
+    kind = "REHEARSAL, not a ceremony:" if evidence.rehearsal else "Verified:"
     lines = [
-        heading(f"Verified: {kind} {evidence.plan.kind} ceremony, {evidence.plan.name}").lstrip("\n"),
+        heading(f"{kind} {evidence.plan.kind} ceremony, {evidence.plan.name}").lstrip("\n"),
         "Transcript, SHA-256 of its last line:",
         digest_block(evidence.head),
         paragraph(f"signed by {', '.join(evidence.signed_off)}; needed were {evidence.quorum}"),

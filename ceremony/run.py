@@ -128,7 +128,7 @@ def _tell_stop(ceremony: Ceremony) -> None:
     ceremony.room.say(
         paragraph(
             f"Keys whose generation had begun, and which are probably there: {made}. Look at the token; then the next"
-            " plan names them under `holds`, or they are destroyed first."
+            " plan names them under `orphans` and gives its new keys other labels."
             if made
             else "No key was made."
         )

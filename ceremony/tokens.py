@@ -89,7 +89,7 @@ def check_inventory(name: str, token: Device, labels: tuple[str, ...]) -> dict[s
             f"token {name} - expected the keys {sorted(labels)} - got {found}"
             + (f" and other objects {strange}" if strange else ""),
             code="CER-INVENTORY",
-            hint="name under `holds` what is on the token, or use another one",
+            hint="name under `holds` what earlier ceremonies left, under `orphans` what one that stopped left",
         )
     return {"token": name, "serial": token.identity.serial, "keys": found}
 

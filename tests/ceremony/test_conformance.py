@@ -104,6 +104,7 @@ REFUSED: dict[str, tuple[str, Change]] = {
     "token kept another key": ("intermediate", put("inventory", "keys", ["registry-1"], 4)),
     "token of another serial number": ("root", put("token", "serial", "00")),
     "token was not the pinned one": ("root", replan("holds: []", "holds: [], model: Luna 7")),
+    "orphans that the transcript does not tell of": ("root", replan("holds: []", "holds: [], orphans: [old]")),
     "key on another token": ("root", put("generate", "token", "online")),
     "key of another label": ("root", put("generate", "label", "root-r2")),
     "key of another kind": ("root", put("generate", "algorithm", "P-256")),

@@ -104,6 +104,13 @@ REFUSED: dict[str, tuple[str, Change, str]] = {
     "key that signs is not held": (CRL, put("tokens/root/holds", []), "tokens.root.holds"),
     "key on a token that is not named": (ROOT, put("key/token", "other"), "token"),
     "label that is on the token": (ROOT, put("tokens/root/holds", ["root-r1"]), "key.label"),
+    "label of an orphan": (ROOT, put("tokens/root/orphans", ["root-r1"]), "key.label"),
+    "orphan that signs": (
+        CRL,
+        both(put("tokens/root/orphans", ["root-r1"]), put("tokens/root/holds", [])),
+        "tokens.root.holds",
+    ),
+    "key held and orphaned": (CRL, put("tokens/root/orphans", ["root-r1"]), "key.label"),
     "label that is a path": (ROOT, put("key/label", "../root"), "key.label"),
     "label that ends in a blank": (ROOT, put("key/label", "root "), "key.label"),
     "label that differs by capitals": (

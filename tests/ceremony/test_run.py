@@ -301,6 +301,34 @@ def test_key_that_the_plan_does_not_know_of_is_refused_by_continuity(new_house: 
     assert caught.value.code == "CER-HOLDS"
 
 
+def refuse(house: House, text: str, out: str) -> str:
+    with pytest.raises(ToolkitError) as caught:
+        run(house, text, out=house.folder / out)
+    return caught.value.code
+
+
+def test_ceremony_after_one_that_stopped_goes_on_beside_its_orphans(new_house: House) -> None:
+    hold(new_house, "root", new_house.root())
+    hold(new_house, "intermediate", new_house.intermediates())
+    first = new_house.listing_leaf()
+    with pytest.raises(PolicyError):
+        run(new_house, first, events={"sign listing": wrong("listing")}, out=new_house.folder / "stopped")
+    held = "holds: [registry-1, publisher-1"
+    assert held in first
+    second = first.replace("label: listing-1", "label: listing-2")
+    orphaned = second.replace(f"{held}]", f"{held}], orphans: [listing-1]")
+    # Whoever does not say that the key is there, or says so wrongly, does not get by.
+    assert refuse(new_house, second, "silent") == "CER-INVENTORY"
+    assert refuse(new_house, second.replace(held, f"{held}, listing-1"), "as if made") == "CER-HOLDS"
+    assert refuse(new_house, orphaned.replace("label: listing-2", "label: listing-1"), "taken up") == "CER-PLAN"
+    run(new_house, orphaned, out=new_house.folder / "listing")
+    previous = load_previous([new_house.folder / name for name in ("root", "intermediate", "listing")])
+    assert previous.inventories[new_house.serials["online"]] == ("listing-1", "listing-2", "publisher-1", "registry-1")
+    records = verify_folder(load_folder(new_house.folder / "listing")).records
+    (deviation,) = [record.data for record in records if record.step == "deviation"]
+    assert deviation == {"token": "online", "orphans": ["listing-1"], "allowed_by": "the plan"}
+
+
 def test_interruption_is_recorded_and_goes_on(new_house: House) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
