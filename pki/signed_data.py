@@ -39,7 +39,6 @@ from pki.der import (
     OCTET_STRING,
     SEQUENCE,
     SET,
-    Element,
     Reader,
     context,
     encode,
@@ -252,7 +251,6 @@ def _certificates(reader: Reader) -> list[x509.Certificate]:
     found: list[x509.Certificate] = []
     while reader.peek() is not None and len(found) < _CERTIFICATES:
         element = reader.take(SEQUENCE)
-        _check_serial(reader, element)
         certificate = x509.load_der_x509_certificate(element.encoded)
         # Names, key and extensions are parsed when asked for; nobody later should meet one that cannot be read.
         _ = (certificate.issuer, certificate.subject, certificate.public_key(), certificate.extensions)
@@ -261,14 +259,6 @@ def _certificates(reader: Reader) -> list[x509.Certificate]:
     if len(found) != _CERTIFICATES:
         raise reader.malformed("exactly a leaf and its intermediate", f"{len(found)} certificates")
     return found
-
-
-def _check_serial(reader: Reader, certificate: Element) -> None:
-    # Before the library sees it, which only warns of serial numbers that RFC 5280 4.1.2.2 forbids.
-    fields = reader.within(certificate).enter(SEQUENCE)
-    fields.take(context(0))
-    if fields.integer() == 0:
-        raise reader.malformed("certificates with a positive serial number", "zero")
 
 
 def _lower(key: PrivateKey, signature: bytes) -> bytes:

@@ -2,6 +2,9 @@
 
 They have no common root: ``InvalidVersion`` and its like are no ``ValueError``. Whoever parses catches all of them and
 lets out an error of its own.
+
+Some things it only warns of, such as a serial number that is not positive: where warnings are errors they count as
+unreadable, elsewhere the profiles refuse them.
 """
 
 from __future__ import annotations
@@ -17,4 +20,5 @@ UNREADABLE = (
     x509.DuplicateExtension,
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
+    Warning,
 )
