@@ -30,10 +30,11 @@ HOMES = {
     "werkzeug": r"registry/(__init__|web/.+)\.py",
     "gunicorn": r"registry/serve\.py",
     "pkcs11": r"pki/hsm/.+\.py",
-    "boto3": r"registry/blobs(/.+)?\.py",
-    "botocore": r"registry/blobs(/.+)?\.py",
+    "boto3": r"registry/blobs(/.+)?\.py|infra/images/make_bucket\.py",
+    "botocore": r"registry/blobs(/.+)?\.py|infra/images/make_bucket\.py",
     "pyclamd": r"worker/scanners/.+\.py",
     "pulumi": r"infra/.+\.py",
+    "pulumi_aws": r"infra/aws/.+\.py",
 }
 """Library, and the files of the programs in which alone it is imported."""
 

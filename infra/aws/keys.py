@@ -1,0 +1,119 @@
+"""Signing keys: in KMS, or in hardware modules of one's own (CloudHSM). The root's key is in neither.
+
+Rules:
+    * A key signs, and cannot be read, imported or changed; waiting before it is gone takes 30 days.
+    * KMS: one key for each purpose, and a grant names one key, one algorithm, digests only.
+    * CloudHSM: what is made here is an empty cluster. Its initialisation, its users and its keys are a ceremony.
+    * Programs use both through PKCS#11; the module is the operator's part of the image (``infra/README.md``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+from pulumi import Output
+from pulumi_aws import cloudhsmv2, kms
+
+from infra.aws.network import AwsNetwork
+from infra.aws.place import Place, own
+from infra.aws.policies import document, statement
+from infra.errors import InfraError
+from infra.interfaces import SigningKeys, SigningKeysArgs, SigningKeysOutputs
+
+SPEC = "ECC_NIST_P384"
+ALGORITHM = "ECDSA_SHA_384"
+KMS_MODULE = "/usr/lib/skreg/pkcs11/aws_kms_pkcs11.so"
+KMS_MODULE_SETTINGS = "aws-kms-pkcs11/config.json"
+HSM_MODULE = "/opt/cloudhsm/lib/libcloudhsm_pkcs11.so"
+HSM_TOKEN = "hsm1"  # noqa: S105 - the label that CloudHSM gives its token, no secret
+HSM_PORTS = (2223, 2225)
+
+
+class AwsSigningKeys(SigningKeys):
+    """The keys."""
+
+    def __init__(self, name: str, args: SigningKeysArgs, *, place: Place, opts: pulumi.ResourceOptions) -> None:
+        """Make them.
+
+        Args:
+            name: Their name.
+            args: What is wanted.
+            place: Where.
+            opts: Pulumi's options.
+        """
+        super().__init__("aws", name, opts)
+        self._place, self.names = place, args.names
+        self.network = own(args.network, AwsNetwork)
+        self.keys: Mapping[str, kms.Key] = {}
+        self.cluster: cloudhsmv2.Cluster | None = None
+        if args.dedicated:
+            self.cluster = self._cluster(name, args.zones)
+        else:
+            self.keys = {key: self._key(f"{name}-{key}") for key in args.names}
+        self.finish()
+
+    @property
+    def outputs(self) -> SigningKeysOutputs:
+        """What others may know."""
+        module, tokens = (HSM_MODULE, dict.fromkeys(self.names, HSM_TOKEN)) if self.cluster else (KMS_MODULE, {})
+        return SigningKeysOutputs(
+            uris={
+                name: Output.from_input(f"pkcs11:token={tokens.get(name, name)};object={name}?module-path={module}")
+                for name in self.names
+            },
+        )
+
+    def key(self, name: str) -> kms.Key:
+        """Return one key of KMS.
+
+        Raises:
+            InfraError: there is none of that name (``INF-GRANT``).
+        """
+        if name not in self.keys:
+            raise InfraError(f"key - expected one of {', '.join(self.names)} - got {name}", code="INF-GRANT")
+        return self.keys[name]
+
+    def module_files(self, names: tuple[str, ...]) -> Mapping[str, Output[str]]:
+        """Return the slots of the KMS module; CloudHSM's settings are part of the image."""
+        if self.cluster is not None:
+            return {}
+        slots = [
+            {"label": name, "kms_key_id": self.key(name).key_id, "aws_region": self._place.region} for name in names
+        ]
+        return {KMS_MODULE_SETTINGS: pulumi.Output.json_dumps({"slots": slots})}
+
+    def _key(self, name: str) -> kms.Key:
+        root = {"AWS": f"arn:aws:iam::{self._place.account}:root"}
+        key = kms.Key(
+            name,
+            description=f"skreg: {name} signs",
+            customer_master_key_spec=SPEC,
+            key_usage="SIGN_VERIFY",
+            # A certificate names the key: a new key is a new certificate, made in a ceremony.
+            enable_key_rotation=False,
+            deletion_window_in_days=30,
+            # In a key's policy "*" means this key; who may use it is said by the roles' own policies.
+            policy=document(statement(["kms:*"], ["*"], principal=root)),
+            opts=pulumi.ResourceOptions(parent=self, protect=True),
+        )
+        kms.Alias(name, name=f"alias/{name}", target_key_id=key.key_id, opts=pulumi.ResourceOptions(parent=self))
+        return key
+
+    def _cluster(self, name: str, zones: int) -> cloudhsmv2.Cluster:
+        subnets = self.network.data_subnets[:zones]
+        cluster = cloudhsmv2.Cluster(
+            name,
+            hsm_type="hsm2m.medium",
+            mode="FIPS",
+            subnet_ids=[subnet.id for subnet in subnets],
+            opts=pulumi.ResourceOptions(parent=self, protect=True),
+        )
+        for zone, subnet in list(zip(self.network.zones, subnets, strict=True))[:2]:
+            cloudhsmv2.Hsm(
+                f"{name}-{zone}",
+                cluster_id=cluster.cluster_id,
+                subnet_id=subnet.id,
+                opts=pulumi.ResourceOptions(parent=self, protect=True),
+            )
+        return cluster
