@@ -42,3 +42,11 @@ def close_order(
         "UPDATE approvals SET state = %s, error_code = %s, error_message = %s WHERE id = %s",
         (state, code, message, approval_id),
     )
+
+
+def close_orders(connection: Connection, action: str, object_id: str) -> None:
+    """Write down that an action on an object was carried out: what is still open for it is ``done``."""
+    connection.execute(
+        "UPDATE approvals SET state = 'done' WHERE action = %s AND object_id = %s AND state = 'open'",
+        (action, object_id),
+    )

@@ -21,7 +21,7 @@ from registry.certificates import CertificateRequest, find_request
 from registry.database import Connection
 from registry.namespaces import find_namespace
 from worker.approvals import VerifiedOrder, verify_order
-from worker.approved import stored_orders
+from worker.approved import close_orders, stored_orders
 from worker.authority import IssuingAuthority
 from worker.orders import IssueOrder
 from worker.queue import Job, require_lease
@@ -97,6 +97,7 @@ class CertificateIssuing:
             " issuer_ski = %s, serial = %s WHERE id = %s AND state <> 'issued'",
             (stored.issuer_ski, stored.serial, request.id),
         )
+        close_orders(connection, IssueOrder.ACTION, request.id)
         connection.execute(
             "INSERT INTO audit (actor, action, object, detail) VALUES (%s, 'issue', %s, %s)",
             (f"officer {order.officer.id}", f"{stored.issuer_ski}/{stored.serial}", request.namespace),

@@ -19,6 +19,7 @@ from skillpkg.client import RegistryClient
 from skillpkg.transport import open_transport
 from tests.demo.programs import Daemon, Outcome, answers, call, clean_environment, free_port
 from tests.registry.conftest import Site
+from tests.registry.test_publish import submissions
 
 
 def program(site: Site, *words: str, role: str = "skreg_operator") -> Outcome:
@@ -120,6 +121,33 @@ def test_client_publishes_through_a_served_registry(site: Site, tmp_path: Path) 
         daemon.stop()
         assert not daemon.alive()
     assert token not in (tmp_path / "serve.log").read_text()
+
+
+def test_registry_killed_while_it_takes_a_package_stores_nothing_or_all(site: Site, tmp_path: Path) -> None:
+    """Killed in the middle of the body, then after the commit but before anybody read the answer."""
+    archive, token = site.estate.pack(), site.token("jsmith")["Authorization"]
+    listen = f"127.0.0.1:{free_port()}"
+    environment = clean_environment(settings_of(site, listen))
+    address = ("127.0.0.1", int(listen.rpartition(":")[2]))
+    head = (
+        f"POST /v1/packages HTTP/1.1\r\nHost: x\r\nContent-Type: application/gzip\r\nAuthorization: {token}\r\n"
+        f"Idempotency-Key: one\r\nContent-Length: {len(archive)}\r\n\r\n"
+    ).encode()
+    for sent, stored in ((archive[:100], 0), (archive, 1)):
+        with Daemon(["skreg-registry", "serve"], environment=environment, log=tmp_path / "serve.log") as daemon:
+            daemon.wait_until(lambda: answers(f"http://{listen}/readyz"))
+            with socket.create_connection(address, timeout=20) as channel:
+                channel.sendall(head + sent)
+                if stored:
+                    daemon.wait_until(lambda: submissions(site) > 0)
+                daemon.kill()
+        assert submissions(site) == 2 * stored  # and its job
+    with Daemon(["skreg-registry", "serve"], environment=environment, log=tmp_path / "serve.log") as daemon:
+        daemon.wait_until(lambda: answers(f"http://{listen}/readyz"))
+        again = raw(address, head + archive)
+        assert again.startswith(b"HTTP/1.1 200 ")
+    site.estate.run_all()
+    assert site.estate.superuser("SELECT state FROM submissions") == [("published",)]
 
 
 def test_operator_makes_namespaces_once(site: Site) -> None:

@@ -214,7 +214,7 @@ def test_officer_approves_revokes_and_blocks_by_commands(registry: Estate) -> No
     registry.run_sign()
     assert registry.superuser("SELECT action, state FROM approvals ORDER BY action DESC") == [
         ("revoke", "done"),
-        ("issue", "open"),
+        ("issue", "done"),
         ("block", "done"),
     ]
     assert registry.listing("jsmith", "demo").listing.versions[0].status == "blocked"

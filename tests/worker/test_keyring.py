@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pki.errors import ConfigurationError
+from pki.errors import ConfigurationError, PolicyError
 from pki.hsm.token import open_token
 from pki.keys import KeySpec, encode_private_key, generate_key, sign_message
 from tests.pki.authority import DOMAIN, Authority
@@ -54,6 +54,38 @@ def test_certificates_of_another_trust_domain_are_refused(authority: Authority, 
     ):
         pass
     assert refused.value.code == "WRK-KEY"
+
+
+@pytest.mark.parametrize(
+    ("attribute", "code"),
+    [
+        ("&pin-value=123456", "HSM-PIN-VALUE"),
+        ("", "HSM-PIN-SOURCE"),
+        ("&pin-source=file:/nowhere/pin", "HSM-PIN-SOURCE"),
+    ],
+    ids=["value", "none", "missing file"],
+)
+def test_pin_comes_from_a_file_and_from_nowhere_else(
+    authority: Authority, tmp_path: Path, softhsm: SoftHsm, attribute: str, code: str
+) -> None:
+    serial = softhsm.init_token(f"keyring-{code}-{len(attribute)}", pin="123456", so_pin="87654321")
+    leaf, intermediate = tmp_path / "tsa.pem", tmp_path / "timestamp.pem"
+    leaf.write_bytes(authority.tsa.leaf.public_bytes(Encoding.PEM))
+    intermediate.write_bytes(authority.tsa.intermediate.public_bytes(Encoding.PEM))
+    settings = StampSettings(
+        database_url="",
+        host="127.0.0.1",
+        port=0,
+        tsa=KeySetting(
+            key=f"pkcs11:serial={serial};object=tsa?module-path={softhsm.module}{attribute}", certificate=leaf
+        ),
+        intermediate=intermediate,
+        policy="1.2.3",
+    )
+    with pytest.raises((PolicyError, ConfigurationError)) as refused, open_stamp_keys(settings):
+        pass
+    assert refused.value.code == code
+    assert "123456" not in str(refused.value)
 
 
 def test_key_in_a_token_is_opened_with_its_pin_source(authority: Authority, tmp_path: Path, softhsm: SoftHsm) -> None:

@@ -96,6 +96,7 @@ def test_approved_request_becomes_a_certificate_that_publishes(registry: Estate)
     assert same_key(require_public_key(signer.leaf.public_key()), signer.key.public_key())
     assert publish_as(registry, signer) is State.PUBLISHED
     assert registry.superuser("SELECT actor FROM audit WHERE action = 'issue'") == [("officer ada",)]
+    assert registry.superuser("SELECT state FROM approvals") == [("done",)]
 
 
 def test_request_approved_in_the_database_only_is_refused(registry: Estate) -> None:
@@ -127,6 +128,100 @@ def test_approval_signed_by_a_stranger_is_refused(registry: Estate, officer_id: 
     registry.run_sign()
     refused = state_of(registry, made.id)
     assert (refused.state, refused.error_code) == ("requested", "PKI-APPROVAL")
+
+
+def replay(registry: Estate, *, action: str, object_id: str) -> None:
+    """Store the newest approval again, as one for something else."""
+    registry.superuser(
+        "INSERT INTO approvals (action, object_id, order_bytes, envelope)"
+        " SELECT %s, %s, order_bytes, envelope FROM approvals ORDER BY created_at DESC LIMIT 1",
+        action,
+        object_id,
+    )
+
+
+def test_approval_of_one_request_does_not_count_for_another(registry: Estate) -> None:
+    give(registry, order_for(registry, request(registry, generate_key(KeySpec.P256))))
+    registry.run_sign()
+    other = request(registry, generate_key(KeySpec.P256))
+    replay(registry, action="issue", object_id=other.id)
+    registry.superuser("SELECT enqueue('sign', 'certificate', %s)", other.id)
+    registry.run_sign()
+    assert state_of(registry, other.id).error_code == "PKI-APPROVAL"
+    assert registry.superuser("SELECT count(*) FROM certificates") == [(1,)]
+
+
+def test_approval_that_is_sent_again_issues_nothing_twice(registry: Estate) -> None:
+    made = request(registry, generate_key(KeySpec.P256))
+    give(registry, order_for(registry, made))
+    registry.run_sign()
+    replay(registry, action="issue", object_id=made.id)
+    registry.superuser("SELECT enqueue('sign', 'certificate', %s)", made.id)
+    registry.run_sign()
+    assert registry.superuser("SELECT count(*) FROM certificates") == [(1,)]
+
+
+def test_approval_that_expired_is_refused(registry: Estate) -> None:
+    made = request(registry, generate_key(KeySpec.P256))
+    order = order_for(registry, made)
+    signed = sign_order(order, key=registry.officer_key, officer="ada", expires=utc_now() - timedelta(seconds=1))
+    with registry.connect("skreg_operator") as connection:
+        add_approval(
+            connection,
+            action="issue",
+            object_id=made.id,
+            order=signed.order,
+            envelope=signed.envelope,
+            kind="certificate",
+            subject=made.id,
+        )
+    registry.run_sign()
+    assert state_of(registry, made.id).error_code == "PKI-APPROVAL"
+
+
+@pytest.mark.parametrize("action", ["block", "issue", "dance"])
+def test_approval_of_one_act_does_not_count_for_another(registry: Estate, action: str) -> None:
+    signer = enrol(registry)
+    with registry.connect("skreg_operator") as connection:
+        order = revoke_order(
+            connection,
+            issuer_ski=registry.authority.publisher_ca.ski,
+            serial=f"{signer.leaf.serial_number:x}",
+            reason=Reason.KEY_COMPROMISE,
+            since=utc_now(),
+        )
+    signed = sign_order(order, key=registry.officer_key, officer="ada", expires=utc_now() + timedelta(hours=1))
+    registry.superuser(
+        "WITH stored AS (INSERT INTO approvals (action, object_id, order_bytes, envelope) VALUES (%s, %s, %s, %s)"
+        " RETURNING id) SELECT enqueue('sign', 'order', id::text) FROM stored",
+        action,
+        order.object_id,
+        signed.order,
+        signed.envelope,
+    )
+    registry.run_sign()
+    rows = registry.superuser("SELECT state, error_code FROM approvals WHERE state <> 'done'")
+    assert rows == [("refused", "PKI-APPROVAL" if action == "block" else "WRK-ORDER")]
+    assert revoked_in_crl(registry, signer.leaf) is None
+
+
+def test_owners_revocation_counts_from_the_moment_it_was_asked_for(registry: Estate) -> None:
+    """So that a stolen token, or a taken-over web process, cannot take back what was published before."""
+    signer = enrol(registry)
+    with registry.connect("skreg_web") as connection:
+        request_revocation(
+            connection,
+            issuer_ski=registry.authority.publisher_ca.ski,
+            serial=f"{signer.leaf.serial_number:x}",
+            account_id="acct-acme",
+            reason=Reason.KEY_COMPROMISE.value,
+        )
+    registry.run_sign()
+    assert registry.superuser(
+        "SELECT c.revoked_since = date_trunc('second', r.created_at) AND now() - r.created_at < interval '1 minute'"
+        " FROM certificates c JOIN revocation_requests r USING (issuer_ski, serial)"
+    ) == [(True,)]
+    assert publish_as(registry, signer) is State.REJECTED
 
 
 def test_genuine_approval_after_a_refusal_still_counts(registry: Estate) -> None:
