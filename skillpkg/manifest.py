@@ -185,6 +185,11 @@ def seal_manifest(statement: bytes, cms: bytes) -> bytes:
     return sealed
 
 
+def is_sealed(manifest_json: bytes) -> bool:
+    """Tell whether there is a signature in a manifest.json, good or not."""
+    return _SEAM in manifest_json
+
+
 def split_sealed(manifest_json: bytes) -> SealedManifest:
     """Return statement and signature of a sealed manifest.json.
 

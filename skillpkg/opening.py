@@ -15,9 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from skillpkg.archive import Archive, read_archive
-from skillpkg.manifest import Manifest, parse_statement, split_sealed
-
-_SIGNATURE_MARK = b',"signature":"'
+from skillpkg.manifest import Manifest, is_sealed, parse_statement, split_sealed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +53,7 @@ def open_package(content: bytes) -> OpenedPackage:
         MalformedError: ``PKG-*``.
     """
     archive = read_archive(content)
-    if _SIGNATURE_MARK in archive.manifest_json:
+    if is_sealed(archive.manifest_json):
         sealed = split_sealed(archive.manifest_json)
         statement, cms = sealed.statement, sealed.cms
     else:

@@ -45,11 +45,18 @@ from skillpkg.archive import (
     read_archive,
     write_archive,
 )
-from skillpkg.manifest import FileEntry, Manifest, encode_statement, parse_statement, seal_manifest, split_sealed
+from skillpkg.manifest import (
+    FileEntry,
+    Manifest,
+    encode_statement,
+    is_sealed,
+    parse_statement,
+    seal_manifest,
+    split_sealed,
+)
 from skillpkg.names import Namespace, PackageRef, Sha256Digest, Version
 from skillpkg.paths import SKILL
 
-_SEAM = b',"signature":"'
 DEFAULT_VERSION = "0.1.0"
 
 
@@ -158,7 +165,7 @@ def read_unsigned_package(data: bytes | Archive) -> UnsignedPackage:
         TrustError: payload and manifest differ (PKG-DIGEST, PKG-SIZE, PKG-FILES).
     """
     archive = _open(data, SUBMISSION)
-    if _SEAM in archive.manifest_json:
+    if is_sealed(archive.manifest_json):
         raise PolicyError("package - expected an unsigned one - got one with a signature", code="PKG-SIGNED")
     manifest = parse_statement(archive.manifest_json)
     _check_payload(manifest, archive)
@@ -214,7 +221,7 @@ def assemble_sealed(data: bytes, cms: bytes) -> bytes:
     """
     archive = _open(data, SEALED)
     statement = archive.manifest_json
-    if _SEAM in statement:
+    if is_sealed(statement):
         statement = split_sealed(statement).statement
     return write_archive(seal_manifest(statement, cms), archive.files)
 
