@@ -10,7 +10,7 @@ Rules:
 
 Example::
 
-    supply = CrlSupply(cache=cache, client=client)
+    supply = CrlSupply(at=now, cache=cache, client=client)
     crls = supply.gather(required_crls(cms), at_least=listing.crl_numbers)
     verified = verify_signature(cms, crls=crls, ...)
     supply.remember(verified.crl_numbers)
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pki.errors import MalformedError, NotFoundError, TransportError
@@ -40,12 +40,14 @@ class CrlSupply:
     """Where CRLs come from in this run.
 
     Attributes:
+        at: Now.
         cache: Copies and floors; ``None`` to use and remember none.
         client: The registry, or ``None`` when offline.
         by_hand: CRLs named on the command line, DER.
         grace: How stale a CRL may be: a mirror's age or the offline grace.
     """
 
+    at: datetime
     cache: Cache | None
     client: RegistryClient | None
     by_hand: tuple[bytes, ...] = ()
@@ -91,7 +93,7 @@ class CrlSupply:
 
     def _one(self, address: CrlAddress, floor: int | None) -> bytes | None:
         cached = self.cache.crl(address, max_age=FRESH_FOR) if self.cache is not None else None
-        if cached is not None and _usable(cached, floor):
+        if cached is not None and _usable(cached, floor, self.at):
             return cached
         if self.client is not None:
             try:
@@ -114,17 +116,15 @@ class CrlSupply:
         return fetched
 
 
-def _usable(copy: bytes, floor: int | None) -> bool:
+def _usable(copy: bytes, floor: int | None, at: datetime) -> bool:
     """Tell whether a copy saves fetching: it has the number asked for, and is not past its next update."""
-    from datetime import UTC, datetime
-
     from pki.revocation import parse_crl
 
     try:
         crl = parse_crl(copy)
     except MalformedError:
         return False
-    return crl.number >= (floor or 0) and crl.next_update > datetime.now(UTC)
+    return crl.number >= (floor or 0) and crl.next_update > at
 
 
 def _number(content: bytes) -> int:

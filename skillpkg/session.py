@@ -157,21 +157,24 @@ class Session:
         self.say(f"registry: {claimed}, from {registry.base}")
         return claimed
 
-    def token(self, registry: RegistryConfig) -> str:
-        """Look up the token for a registry.
+    def account(self, registry: RegistryConfig) -> tuple[RegistryClient, str]:
+        """Return what requests in somebody's name need.
 
         Args:
-            registry: Which.
+            registry: Which; its bytes may come from a mirror, but a token goes to the registry itself.
 
         Returns:
-            The token.
+            A client of the registry itself, and the token for it.
 
         Raises:
-            ToolkitError: ``CLI-NO-TOKEN``, ``CLI-CREDENTIALS``.
+            ToolkitError: ``CLI-NO-TOKEN``, ``CLI-CREDENTIALS``, ``NET-ADDRESS``, ``NET-PLAIN``.
         """
+        from skillpkg.config import unconfigured
         from skillpkg.credentials import load_token
 
-        return load_token(self.settings.config_folder, self.identity(registry))
+        identity = self.identity(registry)
+        token = load_token(self.settings.config_folder, identity)
+        return self.client(unconfigured(identity)), token
 
     def supply(
         self,
@@ -196,6 +199,7 @@ class Session:
 
         online = registry is not None and not freshness.offline and not by_hand
         return CrlSupply(
+            at=self.at,
             cache=self.cache() if remember else None,
             client=self.client(registry) if registry is not None and online else None,
             by_hand=by_hand,

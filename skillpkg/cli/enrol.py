@@ -53,7 +53,7 @@ def command(
     session = begin()
     chosen = session.registry(registry, namespace=namespace)
     anchor = session.anchor(root, chosen)
-    client, token = session.client(chosen), session.token(chosen)
+    client, token = session.account(chosen)
     places = enrol.Places.beside(key, chain=chain, namespace=namespace)
     if identifier is None:
         pin = secret_reader(pin_fd, "PIN or passphrase of the key", confirm=not Path(key).exists())

@@ -49,7 +49,7 @@ def command(
     chosen = session.registry(registry, namespace=str(ref.namespace))
     # Before anything is sent: without a root, what is published could not be checked.
     source = None if no_wait else session.verified_registry(chosen, root=root, freshness=Freshness())
-    client, token = session.client(chosen), session.token(chosen)
+    client, token = session.account(chosen)
     submission = publish.send(client, content, token=token)
     if source is not None:
         submission = publish.wait(client, submission, token=token, tell=_tell, seconds=wait_seconds)

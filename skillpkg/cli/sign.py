@@ -75,5 +75,4 @@ def _stamps(registry: str | None, authority: str | None) -> Callable[[bytes], by
     if authority:
         return signing.authority(authority)
     session = begin()
-    chosen = session.registry(registry)
-    return signing.relay(session.client(chosen), session.token(chosen))
+    return signing.relay(*session.account(session.registry(registry)))

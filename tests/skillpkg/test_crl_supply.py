@@ -38,7 +38,7 @@ class Rig:
         return crl
 
     def gather(self, *, online: bool = True, at_least: int | None = None) -> tuple[bytes, ...]:
-        supply = CrlSupply(cache=self.cache, client=self.client if online else None)
+        supply = CrlSupply(at=now(), cache=self.cache, client=self.client if online else None)
         demanded = None if at_least is None else {self.address: at_least}
         return supply.gather([self.address, self.address], at_least=demanded).crls
 
@@ -94,7 +94,7 @@ def test_nothing_anywhere_is_nothing(rig: Rig) -> None:
 
 
 def test_floors_are_the_highest_of_seen_and_demanded(rig: Rig) -> None:
-    supply = CrlSupply(cache=rig.cache, client=None)
+    supply = CrlSupply(at=now(), cache=rig.cache, client=None)
     supply.remember({rig.address: 9})
     assert supply.gather([rig.address]).floors == {rig.address: 9}
     assert supply.gather([rig.address], at_least={rig.address: 7}).floors == {rig.address: 9}
@@ -103,7 +103,7 @@ def test_floors_are_the_highest_of_seen_and_demanded(rig: Rig) -> None:
 
 def test_crls_by_hand_are_the_only_ones(rig: Rig) -> None:
     rig.serve(rig.crl(5))
-    supply = CrlSupply(cache=rig.cache, client=rig.client, by_hand=(b"by hand",))
+    supply = CrlSupply(at=now(), cache=rig.cache, client=rig.client, by_hand=(b"by hand",))
     assert supply.gather([rig.address]).crls == (b"by hand",)
 
 
@@ -111,5 +111,5 @@ def test_only_the_crls_that_are_needed_are_fetched(tmp_path: Path) -> None:
     registry = StaticRegistry.create(tmp_path / "registry")
     cache = Cache(tmp_path / "cache", tmp_path / "state")
     wanted = registry.authority.address_of(registry.authority.organisation.leaf)
-    CrlSupply(cache=cache, client=RegistryClient(FolderTransport(registry.folder))).gather([wanted])
+    CrlSupply(at=now(), cache=cache, client=RegistryClient(FolderTransport(registry.folder))).gather([wanted])
     assert len(list((tmp_path / "cache").rglob("*.crl"))) == 1
