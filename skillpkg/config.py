@@ -177,7 +177,12 @@ class Config:
             if named == entry.name:
                 return entry
         if "://" not in named:
-            raise NotFoundError(f"no registry {named!r} is configured", code="CLI-REGISTRY")
+            known = ", ".join(entry.name for entry in self.registries)
+            raise NotFoundError(
+                f"no registry {named!r} is configured",
+                code="CLI-REGISTRY",
+                hint=f"known: {known}" if known else "give an address: --registry https://...",
+            )
         address = check_address(named)
         for entry in self.registries:
             if address in {entry.registry, entry.base}:

@@ -33,9 +33,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pki.errors import ConfigurationError, ConflictError, MalformedError, NotFoundError, PolicyError, ToolkitError
+from pki.errors import ConfigurationError, ConflictError, NotFoundError, PolicyError
+from skillpkg.crl_files import crls_as_der, load_crls
 from skillpkg.files import load_file
-from skillpkg.judging import MAX_CRL_BYTES, MAX_PACKAGE_BYTES
+from skillpkg.judging import MAX_PACKAGE_BYTES
 from skillpkg.opening import OpenedPackage, open_package
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from skillpkg.session import Session
 
 _TAR_BLOCK = 512
-_END = b"-----END X509 CRL-----"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +197,7 @@ def _root_pem(session: Session, wish: ExportWish) -> bytes | None:
 def _crls(session: Session, wish: ExportWish, opened: OpenedPackage, sha256: str) -> tuple[bytes, ...]:
     """The CRLs named by hand, else those of release time from the registry; DER."""
     if wish.crls:
-        return tuple(crl for file in wish.crls for crl in _as_der(load_file(file, limit=MAX_CRL_BYTES)))
+        return load_crls(wish.crls)
     manifest = opened.manifest
     registry = session.registry(wish.registry) if wish.registry else session.config.usual()
     if wish.offline or registry is None:
@@ -209,20 +209,7 @@ def _crls(session: Session, wish: ExportWish, opened: OpenedPackage, sha256: str
     except NotFoundError:
         session.say(f"no CRLs: {registry.name} never released this archive; name some with --crl")
         return ()
-    return _as_der(content)
-
-
-def _as_der(content: bytes) -> tuple[bytes, ...]:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    try:
-        if _END not in content:
-            return (x509.load_der_x509_crl(content).public_bytes(Encoding.DER),)
-        blocks = [block + _END + b"\n" for block in content.split(_END)[:-1]]
-        return tuple(x509.load_pem_x509_crl(block).public_bytes(Encoding.DER) for block in blocks)
-    except ValueError as error:
-        raise MalformedError("CRL - expected DER or PEM - got something else", code="CRL-FORM") from error
+    return crls_as_der(content)
 
 
 def _crl_pem(der: bytes) -> bytes:
@@ -248,6 +235,6 @@ def _write(folder: Path, parts: dict[str, bytes]) -> None:
             (temporary / name).parent.mkdir(exist_ok=True)
             (temporary / name).write_bytes(content)
         temporary.rename(folder)
-    except (OSError, ToolkitError):
+    except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pki.errors import ConfigurationError, MalformedError, NotFoundError
+from skillpkg.crl_files import load_crls
 from skillpkg.files import load_file
 from skillpkg.session import Freshness, Session
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 MAX_PACKAGE_BYTES = 20 * 1024 * 1024
 """A sealed archive."""
-
-MAX_CRL_BYTES = 32 * 1024 * 1024
-"""A shard with a million entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +124,10 @@ def judge(session: Session, question: Question) -> Judgement:
         ToolkitError: it is not to be trusted, cannot be had, or the question is contradictory (``CLI-USAGE``).
     """
     path = Path(question.target)
-    if path.is_dir():
-        _only_for_files(question)
+    if path.is_dir() and question.target:
         return _judge_folder(session, question, path)
     if path.is_file() or _looks_like_a_file(question.target):
         return _judge_file(session, question, path)
-    _only_for_files(question)
     return _judge_version(session, question)
 
 
@@ -146,7 +142,7 @@ def _judge_file(session: Session, question: Question, file: Path) -> Judgement:
     anchor = session.anchor(question.root, registry)
     reporting = question.at is not None
     supply = session.supply(
-        registry, freshness=question.freshness, by_hand=_load_crls(question.crls), remember=not reporting
+        registry, freshness=question.freshness, by_hand=load_crls(question.crls), remember=not reporting
     )
     at = question.at or session.at
     verified = verify_package(
@@ -166,10 +162,11 @@ def _judge_folder(session: Session, question: Question, folder: Path) -> Judgeme
     from skillpkg.installed import find_installed
     from skillpkg.package import check_files, verify_statement
 
+    _refuse_another_moment(question)
     entry, files = find_installed(folder)
     registry = _registry_of(session, question, entry.registry, str(entry.namespace))
     cms = _signature_of(session, registry, str(entry.sha256), entry.ref, offline=question.freshness.offline)
-    supply = session.supply(registry, freshness=question.freshness, by_hand=_load_crls(question.crls))
+    supply = session.supply(registry, freshness=question.freshness, by_hand=load_crls(question.crls))
     verified = verify_statement(
         cms,
         trust=session.anchor(question.root, registry).trust,
@@ -190,8 +187,12 @@ def _judge_version(session: Session, question: Question) -> Judgement:
         ref = PackageRef.parse(question.target)
     except MalformedError as error:
         raise ConfigurationError(
-            f"{question.target}: no such file or folder, and not namespace/name[@version]", code="CLI-USAGE"
+            f"{question.target}: no such file or folder, and no package: {error.message}", code="CLI-USAGE"
         ) from error
+    _refuse_another_moment(question)
+    if question.crls:
+        # They would decide about the listing as well, and a listing says itself which CRLs it needs.
+        raise ConfigurationError("--crl is for a package file or an installed skill", code="CLI-USAGE")
     registry = session.registry(question.registry, namespace=str(ref.namespace))
     source = session.verified_registry(registry, root=question.root, freshness=question.freshness)
     fetched = source.fetch(ref, tier=_tier(question.tier))
@@ -234,24 +235,20 @@ def _signature_of(session: Session, registry: RegistryConfig, sha256: str, ref: 
     return session.client(registry).signature(str(ref.namespace), str(ref.name), str(ref.version), sha256)
 
 
-def _load_crls(files: tuple[Path, ...]) -> tuple[bytes, ...]:
-    return tuple(load_file(file, limit=MAX_CRL_BYTES) for file in files)
-
-
 def _tier(word: str | None) -> Tier | None:
     from pki.names import Tier
 
     return None if word is None else Tier(word)
 
 
-def _only_for_files(question: Question) -> None:
+def _refuse_another_moment(question: Question) -> None:
     if question.at is not None:
         raise ConfigurationError("--at is for reports about a package file", code="CLI-USAGE")
 
 
 def _looks_like_a_file(target: str) -> bool:
     """Such a target is surely meant as a file, so a missing one is "no such file"."""
-    return target.endswith((".skill", ".sig")) or target.startswith(("/", "./", "../"))
+    return target.endswith((".skill", ".sig")) or target.startswith(("/", "."))
 
 
 def _sha256(content: bytes) -> str:

@@ -158,7 +158,14 @@ class VerifiedRegistry:
 
     def _listing_bytes(self, namespace: str, name: str, *, fresh: bool) -> bytes:
         if self.client is not None:
-            return self.client.listing(namespace, name, fresh=fresh)
+            try:
+                return self.client.listing(namespace, name, fresh=fresh)
+            except NotFoundError as error:
+                raise NotFoundError(
+                    f"{self.identity} has no package {namespace}/{name}",
+                    code="LST-NO-PACKAGE",
+                    hint="is it spelled right, and is it this registry's?",
+                ) from error
         copy = self.cache.listing(self.identity, namespace, name)
         if copy is None:
             raise NotFoundError(
