@@ -10,7 +10,7 @@ Steps:
 
 Rules:
     * ``frozen``: the lock decides, and is not changed; what it does not name, or names differently, is refused.
-    * A skill of the same name from another namespace is refused: agents know skills by name alone.
+    * A skill of the same name from another namespace or registry is refused: agents know skills by name alone.
     * Files changed by hand are never written over.
     * Nothing of a package is run.
 
@@ -25,7 +25,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,8 @@ from skillpkg.session import Freshness, Session
 if TYPE_CHECKING:
     from pki.validity import TrustWarning
     from skillpkg.verified_registry import Fetched, VerifiedRegistry
+
+_FROZEN_HINT = "install without --frozen, and look at what changes in the lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +152,8 @@ def _prepared(place: Place) -> Iterator[None]:
     """Make the folders, and take those away again that were made for nothing."""
     wanted = [place.root, *(up for folder in (place.skills, *place.links) for up in _above(place.root, folder))]
     made = [folder for folder in dict.fromkeys(wanted) if not folder.exists()]
-    place.prepare()
     try:
+        place.prepare()
         yield
     except BaseException:
         for folder in sorted(made, key=lambda folder: len(folder.parts), reverse=True):
@@ -185,7 +187,7 @@ def _fetch(
     locked = _locked(lock, ref)
     if wish.frozen:
         if locked is None or ref.version not in {None, locked.version}:
-            raise PolicyError(f"{ref} is not what the lock says", code="CLI-FROZEN", hint="install without --frozen")
+            raise PolicyError(f"{ref} is not what the lock says", code="CLI-FROZEN", hint=_FROZEN_HINT)
         ref = locked.ref
     registry = session.registry(wish.registry or _registry_of(session, locked), namespace=str(ref.namespace))
     if registry.name not in sources:
@@ -204,6 +206,9 @@ def _plan(session: Session, wish: InstallWish, one: tuple[Fetched, LockedPackage
     locked = lock.find(name)
     folder = wish.place.skills / name
     if locked is not None:
+        if locked.sha256 == entry.sha256:
+            # The lock tells from which listing this version was chosen, and stays as it is until another one is.
+            entry = replace(entry, listing_sequence=locked.listing_sequence)
         _compare(session, wish, locked, entry)
     state = _state(folder, locked, entry)
     links = check_links(wish.place, name)
@@ -211,21 +216,22 @@ def _plan(session: Session, wish: InstallWish, one: tuple[Fetched, LockedPackage
     return _Planned(
         fetched=fetched,
         entry=entry,
-        action="unchanged" if same else "installed" if locked is None else "updated",
+        action="unchanged" if same else "installed" if locked is None or state == MISSING else "updated",
         write=state != UNCHANGED or locked is None or locked.payload_sha256 != entry.payload_sha256,
         links=links,
     )
 
 
 def _compare(session: Session, wish: InstallWish, locked: LockedPackage, entry: LockedPackage) -> None:
-    if locked.namespace != entry.namespace:
+    if (locked.namespace, locked.registry) != (entry.namespace, entry.registry):
+        # An account, and so a signer, is somebody in one registry only.
         raise ConflictError(
-            f"a skill {entry.name} is installed already, from {locked.namespace}",
+            f"a skill {entry.name} is installed already, from {locked.namespace} of {locked.registry}",
             code="CLI-COLLISION",
             hint=f"skillpkg uninstall {entry.name}",
         )
-    if wish.frozen and (locked.sha256, locked.version) != (entry.sha256, entry.version):
-        raise PolicyError(f"{locked.ref} is published with another digest than locked", code="CLI-FROZEN")
+    if wish.frozen and locked != entry:
+        raise PolicyError(f"{locked.ref} is published otherwise than locked", code="CLI-FROZEN", hint=_FROZEN_HINT)
     if wish.accept_signer_change:
         return
     note = check_same_signer(locked, entry)

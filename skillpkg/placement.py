@@ -45,7 +45,10 @@ from pathlib import Path
 from typing import Protocol
 
 from pki.errors import ConflictError, MalformedError, TrustError
+from skillpkg.fields import Fields
 from skillpkg.files import sync_folder, write_file
+from skillpkg.names import PackageName
+from skillpkg.strictjson import parse_strict_json
 
 STAGING_PREFIX = ".skreg-"
 """Of the folders beside a target; no skill can have such a name."""
@@ -260,14 +263,15 @@ def _recover_one(skills: Path, folder: Path) -> Recovered | None:
 
 def _load_intent(folder: Path) -> tuple[str, dict[str, object]] | None:
     try:
-        with (folder / _INTENT).open("rb") as stream:
-            value = json.loads(stream.read(_MAX_INTENT_BYTES))
-    except (OSError, ValueError):
+        descriptor = os.open(folder / _INTENT, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            value = parse_strict_json(stream.read(_MAX_INTENT_BYTES), limit=_MAX_INTENT_BYTES)
+        fields = Fields.of(value, frozenset({"name", "intent"}), code="PKG-JSON", what="intent")
+        name, wish = fields.made("name", PackageName, longest=64), fields.values["intent"]
+    except (OSError, MalformedError):
+        # Nobody's, or cut off: then nothing was complete.
         return None
-    name, wish = value.get("name"), value.get("intent")
-    if not isinstance(name, str) or "/" in name or name in {"", ".", ".."} or not isinstance(wish, dict):
-        return None
-    return name, wish
+    return (name, wish) if isinstance(wish, dict) else None
 
 
 def _write(new: Path, file: WritableFile) -> None:

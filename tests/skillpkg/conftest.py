@@ -13,7 +13,7 @@ from skillpkg.install import Installed, InstallWish, install
 from skillpkg.layout import project_place
 from skillpkg.names import PackageRef
 from skillpkg.session import Freshness, Session
-from tests.fakes.static_registry import StaticRegistry, now
+from tests.fakes.static_registry import StaticRegistry, now, skill
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,3 +67,11 @@ def person(tmp_path: Path, registry: StaticRegistry) -> Person:
     home, project = tmp_path / "home", tmp_path / "home" / "project"
     project.mkdir(parents=True)
     return Person(home=home, project=project, registry=registry, said=[])
+
+
+@pytest.fixture
+def published(registry: StaticRegistry) -> StaticRegistry:
+    """A registry with a skill of each tier."""
+    registry.publish(skill("notes", more={"scripts/run.sh": b"#!/bin/sh\n"}), namespace="acme", version="1.0.0")
+    registry.publish(skill("poems"), namespace="jsmith", version="0.1.0")
+    return registry

@@ -19,14 +19,6 @@ from tests.skillpkg.conftest import Person
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def published(registry: StaticRegistry) -> StaticRegistry:
-    """A registry with a skill of each tier."""
-    registry.publish(skill("notes", more={"scripts/run.sh": b"#!/bin/sh\n"}), namespace="acme", version="1.0.0")
-    registry.publish(skill("poems"), namespace="jsmith", version="0.1.0")
-    return registry
-
-
 def test_both_tiers_are_installed_linked_and_locked(published: StaticRegistry, person: Person) -> None:
     (person.project / ".claude").mkdir()
     notes, poems = person.install("acme/notes", "jsmith/poems@0.1.0")
