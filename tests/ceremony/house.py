@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,18 @@ from tests.servers.softhsm import SoftHsm
 
 PIN = "246813"
 SO_PIN = "86421357"
+
+
+class _Serials(dict[str, str]):
+    """Serial numbers of tokens, which are made at first use."""
+
+    def __init__(self, make: Callable[[str], str]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, name: str) -> str:
+        self[name] = self._make(name)
+        return self[name]
 
 
 @dataclass(slots=True)
@@ -30,12 +43,14 @@ class House:
     holds: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Make officers, and tokens."""
+        """Make officers; tokens are made when somebody asks for their serial number."""
         for name in ("ada", "bo", "cy"):
             self.officers[name] = generate_key(KeySpec.P256)
-        for name in ("root", "online", "time", "tsa"):
-            self.serials[name] = self.hsm.init_token(f"{self.prefix} {name}", pin=PIN, so_pin=SO_PIN)
-            self.holds[name] = []
+        self.serials = _Serials(self._make_token)
+        self.holds = {name: [] for name in ("root", "online", "time", "tsa")}
+
+    def _make_token(self, name: str) -> str:
+        return self.hsm.init_token(f"{self.prefix} {name}", pin=PIN, so_pin=SO_PIN)
 
     def tokens(self, *names: str) -> str:
         """The plan's part about tokens."""

@@ -1,91 +1,24 @@
-"""``skreg-ceremony`` as a user starts it: by its name, in a process of its own, at a keyboard or with descriptors."""
+"""``skreg-ceremony`` as a user starts it: by its name, in a process of its own, with everything prepared."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from ceremony.folder import BUNDLE, SUMS, TRANSCRIPT, load_folder
+from ceremony.folder import BUNDLE, SUMS, load_folder
 from ceremony.layout import WIDTH
-from ceremony.transcript import parse_transcript
 from ceremony.verify import verify_folder
 from pki.display import fingerprint_hex
 from pki.hsm.token import open_token
 from pki.keys import KeySpec, encode_private_key
 from tests.ceremony.house import PIN, House
+from tests.ceremony.program import PASSPHRASE, answers, keys, officers, program, require_no_secret, run, steps
 from tests.ceremony.stranger import put_object
-from tests.ceremony.typist import Typist
-from tests.demo.programs import Outcome, call, clean_environment
-
-PASSPHRASE = "correct horse 7391"
-
-
-def program(house: House, *words: str | Path, secrets: dict[str, str] | None = None) -> Outcome:
-    return call(
-        ["skreg-ceremony", *words], environment=clean_environment(house.hsm.environ), cwd=house.folder, secrets=secrets
-    )
-
-
-def officers(house: House, *names: str) -> list[str]:
-    """Options for officers' key files, which are encrypted."""
-    words = []
-    for name in names:
-        (house.folder / f"{name}.pem").write_bytes(encode_private_key(house.officers[name], PASSPHRASE.encode()))
-        words += ["--officer", f"{name}={name}.pem"]
-    return words
-
-
-def answers(house: House, plan: str) -> list[str]:
-    texts: Any = program(house, "plan", plan, "--json").json()["answers"]
-    return [str(text) for text in texts]
-
-
-def run(
-    house: House,
-    *,
-    present: tuple[str, ...] = ("ada", "bo"),
-    pin: str = PIN,
-    typed: list[str] | None = None,
-    more: tuple[str, ...] = (),
-) -> Outcome:
-    """Hold the root ceremony with everything prepared."""
-    house.write("root", house.root())
-    lines = answers(house, "root.yaml") if typed is None else typed
-    return program(
-        house,
-        *("run", "root.yaml", "--out", "out", *officers(house, *present), *more),
-        secrets={
-            "--pin-fd": f"{pin}\n",
-            "--passphrase-fd": f"{PASSPHRASE}\n" * len(present),
-            "--answers-fd": "".join(f"{line}\n" for line in lines),
-        },
-    )
-
-
-def steps(house: House) -> list[str]:
-    records = parse_transcript((house.folder / "out" / TRANSCRIPT).read_bytes())
-    return [record.step for record in records]
-
-
-def keys(house: House) -> list[str]:
-    with open_token(house.hsm.module, serial=house.serials["root"], pin=lambda: PIN) as token:
-        return [key.label for key in token.inventory()]
-
-
-def require_no_secret(house: House, *texts: str) -> None:
-    """No PIN and no passphrase in what was said or left."""
-    left = [path.read_bytes() for path in (house.folder / "out").rglob("*") if path.is_file()]
-    for secret in (PIN, PASSPHRASE):
-        assert all(secret not in text for text in texts)
-        assert all(secret.encode() not in data for data in left)
+from tests.demo.programs import call, clean_environment
 
 
 def test_plan_shows_digest_drafts_steps_and_what_will_be_typed(new_house: House) -> None:
@@ -154,85 +87,6 @@ def test_ceremony_with_everything_prepared(new_house: House) -> None:
     assert keys(new_house) == ["root-r1"]
 
 
-def test_ceremony_at_a_keyboard(new_house: House) -> None:
-    new_house.write("root", new_house.root())
-    words = answers(new_house, "root.yaml")
-    environment = clean_environment(new_house.hsm.environ)
-    command = ["skreg-ceremony", "run", "root.yaml", "--out", "out", *officers(new_house, "ada", "bo"), "--json"]
-    with Typist(command, environment, cwd=new_house.folder) as typist:
-        for name in ("ada", "bo"):
-            typist.expect(f"Passphrase of officer {name}")
-            typist.type(PASSPHRASE)
-        for word in words[:2]:
-            typist.expect(f"Type: {word}\n> ")
-            typist.type(word)
-        typist.expect("PIN of token root")
-        require_quiet(typist.process.pid)
-        typist.type(PIN)
-        for word in words[2:]:
-            shown = typist.expect(f"Type: {word}\n> ")
-            assert "Will be signed" in shown
-            typist.type(word)
-        typist.expect("The ceremony has ended.")
-        status, output = typist.end()
-    assert status == 0
-    # Results alone are on standard output.
-    assert json.loads(output)["signed_off"] == ["ada", "bo"]
-    assert max(map(len, typist.screen.splitlines())) <= WIDTH
-    require_no_secret(new_house, typist.screen, output)
-    root = verify_folder(load_folder(new_house.folder / "out")).root
-    assert fingerprint_hex(root) in "".join(re.findall(r"\b[0-9a-f]{4}\b", typist.screen))
-
-
-def require_quiet(pid: int) -> None:
-    """No secret in arguments or environment of the ceremony and its children."""
-    processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    assert len(processes) == 2
-    for process in processes:
-        for file in ("cmdline", "environ"):
-            data = Path("/proc", str(process.pid), file).read_bytes()
-            assert PIN.encode() not in data
-            assert PASSPHRASE.encode() not in data
-
-
-def at_the_pin(house: House) -> Typist:
-    """A ceremony whose next question is the PIN."""
-    house.write("root", house.root())
-    words = answers(house, "root.yaml")
-    for name in ("ada", "bo"):
-        (house.folder / f"{name}.pem").write_bytes(encode_private_key(house.officers[name]))
-    command = [
-        "skreg-ceremony",
-        "run",
-        "root.yaml",
-        "--out",
-        "out",
-        "--officer",
-        "ada=ada.pem",
-        "--officer",
-        "bo=bo.pem",
-    ]
-    typist = Typist(command, clean_environment(house.hsm.environ), cwd=house.folder)
-    for word in words[:2]:
-        typist.expect(f"Type: {word}\n> ")
-        typist.type(word)
-    typist.expect("PIN of token root")
-    return typist
-
-
-def test_wrong_pin_is_one_try_recorded_and_the_end(new_house: House) -> None:
-    with at_the_pin(new_house) as typist:
-        typist.type("1111")
-        status, output = typist.end()
-    assert (status, output) == (1, "")
-    assert "error[HSM-PIN]" in typist.screen
-    assert typist.screen.count("PIN of token root") == 1
-    assert "STOPPED" in typist.screen
-    assert "No key was made" in typist.screen
-    assert steps(new_house)[-2:] == ["token", "stopped"]
-    assert keys(new_house) == []
-
-
 def test_room_is_warned_after_a_wrong_pin(new_house: House) -> None:
     run(new_house, pin="11112222")
     shutil.move(new_house.folder / "out", new_house.folder / "stopped")
@@ -241,40 +95,6 @@ def test_room_is_warned_after_a_wrong_pin(new_house: House) -> None:
     assert "CAREFUL: somebody typed a wrong PIN before" in outcome.stderr
     evidence = verify_folder(load_folder(new_house.folder / "out"))
     assert [record.data["pin_tries"] for record in evidence.records if record.step == "token"] == ["fewer"]
-
-
-def test_control_c_is_recorded_and_the_end(new_house: House) -> None:
-    with at_the_pin(new_house) as typist:
-        typist.control_c()
-        status, _ = typist.end()
-    assert status == 1
-    assert steps(new_house)[-1] == "stopped"
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_closed_terminal_is_recorded_and_the_end(number: signal.Signals, new_house: House) -> None:
-    with at_the_pin(new_house) as typist:
-        children = psutil.Process(typist.process.pid).children()
-        os.kill(typist.process.pid, number)
-        status, _ = typist.end()
-        _, alive = psutil.wait_procs(children, timeout=30)
-    assert status == 128 + number
-    assert alive == []
-    assert steps(new_house)[-1] == "stopped"
-
-
-def test_kill_leaves_no_process_at_the_token(new_house: House) -> None:
-    with at_the_pin(new_house) as typist:
-        children = psutil.Process(typist.process.pid).children()
-        assert len(children) == 1
-        os.kill(typist.process.pid, signal.SIGKILL)
-        typist.process.wait(30)
-        _, alive = psutil.wait_procs(children, timeout=30)
-    assert alive == []
-    # What had happened is on disk, and it does not pass for a ceremony.
-    assert steps(new_house)[-1] == "token"
-    refused = program(new_house, "verify", "out")
-    assert (refused.status, refused.code) == (3, "CER-INCOMPLETE")
 
 
 def test_wrong_pin_from_a_descriptor_is_refused(new_house: House) -> None:

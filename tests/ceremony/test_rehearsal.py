@@ -81,9 +81,10 @@ def test_rehearsal_refuses_what_the_ceremony_would_refuse(house: House, tmp_path
 def test_rehearsal_without_softhsm_says_what_is_missing(
     new_house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    text = new_house.root()
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigurationError) as caught:
-        practise(new_house, "root", new_house.root(), tmp_path / "out")
+        practise(new_house, "root", text, tmp_path / "out")
     assert caught.value.code == "CER-SOFTHSM"
     assert caught.value.hint is not None
 
