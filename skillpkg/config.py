@@ -155,7 +155,7 @@ class Config:
             raise ConfigurationError(
                 f"namespace {namespace} belongs to registry {bound.name}, not to {chosen.name}",
                 code="CLI-NAMESPACE-BOUND",
-                hint="the configuration binds it, so that nobody else can serve it",
+                hint=f"the configuration binds it, so that nobody else can serve it; --registry {bound.name}",
             )
         return chosen
 

@@ -152,6 +152,9 @@ def _judge_file(session: Session, question: Question, file: Path) -> Judgement:
         at=at,
         tier=_tier(question.tier),
     )
+    if registry is not None:
+        # Only now is it known whose package it is; another registry's signers may not sign for a namespace bound here.
+        session.registry(registry.name, namespace=str(verified.manifest.namespace))
     supply.remember(verified.signature.crl_numbers)
     return _judgement(verified.manifest, verified.signature, sha256=_sha256(content), at=at, reporting=reporting)
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from pki.errors import ConfigurationError, MalformedError, NotFoundError, ToolkitError, TrustError
-from skillpkg.installed import load_lock, write_lock
+from skillpkg.config import parse_config
+from skillpkg.installed import load_lock, payload_digest, write_lock
 from skillpkg.judging import Judgement, Question, judge
 from skillpkg.layout import project_place
 from skillpkg.listing import Status
+from skillpkg.names import Sha256Digest
 from skillpkg.session import Freshness
 from tests.fakes.static_registry import StaticRegistry, now, skill
 from tests.skillpkg.conftest import Person
@@ -108,9 +110,6 @@ def test_a_skill_is_compared_with_its_signature_not_with_its_lock(person: Person
     (installed,) = person.install("acme/notes")
     (installed.folder / "SKILL.md").write_text("---\nname: notes\ndescription: Changed.\n---\n")
     place = project_place(person.project)
-    from skillpkg.installed import payload_digest
-    from skillpkg.names import Sha256Digest
-
     found = payload_digest(installed.folder)
     assert found is not None
     # Somebody who may change the files may change the lock as well.
@@ -144,3 +143,18 @@ def test_a_verified_file_raises_the_floors(person: Person, registry: StaticRegis
     registry.issued -= timedelta(minutes=10)
     (package.parent / "older.crls").write_bytes(registry.crls_pem())
     assert code(person, package, crls=(package.parent / "older.crls",)) == "PKI-CRL-ROLLBACK"
+
+
+def test_a_file_of_a_namespace_bound_elsewhere_is_refused(
+    person: Person, registry: StaticRegistry, package: Path
+) -> None:
+    # Somebody else's registry has an "acme" too, and perhaps even the root that is trusted for it.
+    binding = (
+        f'default = "public"\n[registries.public]\nregistry = "https://public.example"\nbase = "{registry.url}"\n'
+        '[registries.ours]\nregistry = "https://skills.example"\nnamespaces = ["acme"]\n'
+    )
+    session = replace(person.session(), config=parse_config(binding.encode(), folder=person.home))
+    with pytest.raises(ConfigurationError) as caught:
+        judge(session, Question(target=str(package)))
+    assert caught.value.code == "CLI-NAMESPACE-BOUND"
+    assert "--registry ours" in str(caught.value.hint)
