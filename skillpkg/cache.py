@@ -50,6 +50,7 @@ MAX_FLOOR_BYTES = 32
 """A decimal number below 2^63."""
 
 _FOLDER_MODE = 0o700
+_LAST_SECOND = 253_402_300_799  # of the year 9999: no moment is later
 _MAX_COPY_BYTES = 33_554_432
 
 
@@ -216,7 +217,7 @@ class Cache:
             ConfigurationError: ``CLI-STATE``.
         """
         floor = self._floor(self._floors / "clock")
-        return None if floor is None else datetime.fromtimestamp(floor, UTC)
+        return None if floor is None else datetime.fromtimestamp(min(floor, _LAST_SECOND), UTC)
 
     def raise_clock_floor(self, issued: datetime) -> None:
         """Remember when a verified listing was issued.

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 from pki.errors import ConflictError, PolicyError, ToolkitError, TransportError, TrustError
 from skillpkg.files import load_file, write_file
-from skillpkg.signing import TOKEN_SCHEME, CertificateChain, open_key, parse_chain
+from skillpkg.signing import TOKEN_SCHEME, CertificateChain, encode_chain, open_key, parse_chain
 
 if TYPE_CHECKING:
     from pki.trust import Trust
@@ -187,7 +187,8 @@ def finish(enrolment: Enrolment, *, namespace: str, places: Places, trust: Trust
     chain = parse_chain(enrolment.chain)
     _require_request_of(chain, load_file(places.request, limit=MAX_REQUEST_BYTES))
     _require_trusted(chain, namespace=namespace, trust=trust, at=at)
-    write_file(places.chain, enrolment.chain)
+    # Not the registry's bytes, which may hold more than certificates.
+    write_file(places.chain, encode_chain(chain))
     return chain
 
 

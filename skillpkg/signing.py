@@ -92,6 +92,20 @@ def parse_chain(pem: bytes) -> CertificateChain:
     return CertificateChain(leaf=leaf, intermediate=intermediate)
 
 
+def encode_chain(chain: CertificateChain) -> bytes:
+    """Encode a certificate chain.
+
+    Args:
+        chain: Leaf and intermediate.
+
+    Returns:
+        PEM, as :func:`parse_chain` takes it.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return chain.leaf.public_bytes(Encoding.PEM) + chain.intermediate.public_bytes(Encoding.PEM)
+
+
 def load_chain(file: Path) -> CertificateChain:
     """Read a certificate chain.
 

@@ -111,3 +111,18 @@ def test_a_floor_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Cache(tmp_path / "cache", tmp_path / "state").raise_crl_floor(ADDRESS, 7)
     assert caught.value.code == "CLI-STATE"
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1\n", "\u0661", "9" * 33, "x"])
+def test_a_floor_that_is_no_number_is_an_error(cache: Cache, tmp_path: Path, text: str) -> None:
+    cache.raise_clock_floor(datetime(2026, 1, 1, tzinfo=UTC))
+    (tmp_path / "state/floor/clock").write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        cache.clock_floor()
+    assert caught.value.code == "CLI-STATE"
+
+
+def test_a_clock_floor_beyond_all_time_is_the_end_of_time(cache: Cache, tmp_path: Path) -> None:
+    cache.raise_clock_floor(datetime(2026, 1, 1, tzinfo=UTC))
+    (tmp_path / "state/floor/clock").write_text("9" * 32)
+    assert cache.clock_floor() == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
