@@ -56,11 +56,13 @@ def relay(url: str, query: bytes) -> bytes:
             headers={"Content-Type": QUERY_TYPE},
             redirect=False,
             preload_content=False,
+            decode_content=False,
         )
         try:
             data = reply.read(MAX_REPLY + 1)
         finally:
-            reply.release_conn()
+            # Not given back to the pool: what was not read of a lying answer would begin the next one.
+            reply.close()
     except urllib3.exceptions.HTTPError as error:
         raise _failed(f"no answer ({type(error).__name__})") from error
     if reply.status != 200 or reply.headers.get("Content-Type") != REPLY_TYPE or len(data) > MAX_REPLY:  # noqa: PLR2004 - OK
