@@ -10,7 +10,7 @@ import pytest
 from asn1crypto import tsp
 from hypothesis import given
 from hypothesis import strategies as st
-from rfc3161_client import TimestampRequestBuilder, decode_timestamp_response
+from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timestamp_response
 
 from pki.der import (
     BIT_STRING,
@@ -123,16 +123,10 @@ def test_asn1crypto_reads_our_query() -> None:
 
 
 def test_query_of_rfc3161_client_is_read() -> None:
-    request = TimestampRequestBuilder().data(MESSAGE).hash_algorithm(_sha256()).build()
+    request = TimestampRequestBuilder().data(MESSAGE).hash_algorithm(HashAlgorithm.SHA256).build()
     parsed = parse_query(request.as_bytes())
 
     assert (parsed.digest, parsed.nonce, parsed.cert_req) == (DIGEST, request.nonce, True)
-
-
-def _sha256() -> object:
-    from rfc3161_client import HashAlgorithm
-
-    return HashAlgorithm.SHA256
 
 
 def test_query_with_everything_that_is_optional_or_nothing_is_read() -> None:
