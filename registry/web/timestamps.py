@@ -5,6 +5,8 @@ The web process holds no key and changes nothing; it asks for a token, counts, a
 
 from __future__ import annotations
 
+import time
+
 import urllib3
 from flask import Blueprint, Response
 
@@ -59,7 +61,7 @@ def relay(url: str, query: bytes) -> bytes:
             decode_content=False,
         )
         try:
-            data = reply.read(MAX_REPLY + 1)
+            data = _read(reply)
         finally:
             # Not given back to the pool: what was not read of a lying answer would begin the next one.
             reply.close()
@@ -67,6 +69,16 @@ def relay(url: str, query: bytes) -> bytes:
         raise _failed(f"no answer ({type(error).__name__})") from error
     if reply.status != 200 or reply.headers.get("Content-Type") != REPLY_TYPE or len(data) > MAX_REPLY:  # noqa: PLR2004 - OK
         raise _failed(f"status {reply.status}")
+    return data
+
+
+def _read(reply: urllib3.BaseHTTPResponse) -> bytes:
+    """Return the body, at most ``MAX_REPLY`` bytes and one; who drips is not waited for."""
+    data, deadline = b"", time.monotonic() + SECONDS
+    while len(data) <= MAX_REPLY and (piece := reply.read(MAX_REPLY + 1 - len(data))):
+        data += piece
+        if time.monotonic() > deadline:
+            raise _failed("no whole reply in time")
     return data
 
 
