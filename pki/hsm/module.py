@@ -97,7 +97,8 @@ class Module:
     pid: int
     library: Library
     open_tokens: int = 0
-    logins: dict[bytes, _Login] = field(default_factory=dict)
+    # By slot: two tokens may have the same serial number (NSS: sixteen zeros), and with a token open no slot moves.
+    logins: dict[int, _Login] = field(default_factory=dict)
 
 
 _modules: dict[Path, Module] = {}
@@ -197,13 +198,14 @@ def login(module: Module, token: pkcs11.Token, pin: Pin) -> None:
         DeviceError: the PIN is wrong, locked or on its last try (HSM-PIN, HSM-PIN-LOCKED), or the token failed (HSM-*).
     """
     with device_call("login", module.pid):
-        held = module.logins.get(token.serial)
+        slot = token.slot.slot_id
+        held = module.logins.get(slot)
         if held is None:
             # Read afresh: the flags in `token` are those of when it was found.
             flags = token.slot.get_token().flags
             require_tries_left(flags)
             word = PROTECTED_AUTH if flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH else pin()
-            held = module.logins[token.serial] = _Login(token.open(user_pin=word))
+            held = module.logins[slot] = _Login(token.open(user_pin=word))
         held.users += 1
 
 
@@ -236,10 +238,10 @@ def require_tries_left(flags: TokenFlag) -> None:
 def logout(module: Module, token: pkcs11.Token) -> None:
     """Leave a login; the last one out logs out."""
     with device_call("logout", module.pid):
-        held = module.logins[token.serial]
+        held = module.logins[token.slot.slot_id]
         held.users -= 1
         if held.users == 0:
-            del module.logins[token.serial]
+            del module.logins[token.slot.slot_id]
             held.session.close()
 
 
