@@ -13,9 +13,11 @@ import pytest
 from tests.real import require_real
 from tests.servers.ceph import CephS3, find_ceph
 from tests.servers.clamd import Clamd, find_clamd
+from tests.servers.nss import NssToken, find_nss
 from tests.servers.postgres import PostgresServer, find_postgres
 from tests.servers.s3 import MotoS3, find_moto
 from tests.servers.softhsm import SoftHsm, find_softhsm
+from tests.servers.swtpm import SoftTpm, find_tpm2_pkcs11
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +33,23 @@ def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftHsm]:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def nss(tmp_path_factory: pytest.TempPathFactory) -> NssToken:
+    """NSS softokn behind p11-kit's proxy, which takes one configuration in a process; its PIN is 27182818."""
+    require_real("NSS behind p11-kit-proxy", find_nss() is not None)
+    token = NssToken(tmp_path_factory.mktemp("nss"), pin="27182818")
+    token.load()
+    return token
+
+
+@pytest.fixture(scope="session")
+def soft_tpm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftTpm]:
+    """A TPM in software behind tpm2-pkcs11; tests use it from processes of their own."""
+    require_real("tpm2-pkcs11 with swtpm", find_tpm2_pkcs11() is not None)
+    with SoftTpm(tmp_path_factory.mktemp("tpm")) as tpm:
+        yield tpm
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
+import pkcs11
 import pkcs11.exceptions as p11
 import pytest
 from pkcs11.constants import TokenFlag
 
 from pki.errors import DeviceError
-from pki.hsm.module import PinTries, device_call, pin_tries, require_tries_left
+from pki.hsm.module import PinTries, device_call, load_module, login, pin_tries, require_tries_left
+from tests.servers.softhsm import SoftHsm
 
 
 @pytest.mark.parametrize(
@@ -67,3 +70,47 @@ def test_last_try_is_left_to_people(flag: TokenFlag) -> None:
     with pytest.raises(DeviceError) as caught:
         require_tries_left(flag | TokenFlag.TOKEN_INITIALIZED)
     assert caught.value.code == "HSM-PIN-LOCKED"
+
+
+class _Slot(pkcs11.Slot):
+    """A slot whose token has lost tries since it was found."""
+
+    def __init__(self, flags: TokenFlag) -> None:
+        self._flags = flags
+
+    @property
+    def slot_id(self) -> int:
+        return 4711
+
+    def get_token(self) -> pkcs11.Token:
+        return _WornToken(self, self._flags)
+
+
+class _WornToken(pkcs11.Token):
+    """A token with a retry counter, which SoftHSM has not; it fails the test if somebody tries to log in."""
+
+    def __init__(self, slot: _Slot, flags: TokenFlag) -> None:
+        self._slot, self._flags = slot, flags
+
+    @property
+    def flags(self) -> TokenFlag:
+        return self._flags
+
+    @property
+    def slot(self) -> pkcs11.Slot:
+        return self._slot
+
+    def open(self, *_: Any, **__: Any) -> pkcs11.Session:
+        pytest.fail("a login was tried")
+
+
+@pytest.mark.parametrize("flag", [TokenFlag.USER_PIN_LOCKED, TokenFlag.USER_PIN_FINAL_TRY])
+def test_login_reads_the_retry_counter_afresh_and_does_not_even_ask_for_the_pin(
+    softhsm: SoftHsm, flag: TokenFlag
+) -> None:
+    module = load_module(softhsm.module)
+    found = _WornToken(_Slot(TokenFlag.TOKEN_INITIALIZED | flag), TokenFlag.TOKEN_INITIALIZED)
+    with pytest.raises(DeviceError) as caught:
+        login(module, found, lambda: pytest.fail("the PIN was asked for"))
+    assert caught.value.code == "HSM-PIN-LOCKED"
+    assert module.logins == {}
