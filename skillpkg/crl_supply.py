@@ -6,7 +6,8 @@ Rules:
     * The number that a verified listing demands is a floor, and so is the highest one ever verified.
     * If the registry cannot be reached, an older copy is handed over: verification decides whether it is stale.
     * What comes out is bytes and floors; nothing is judged here. After verification, :meth:`CrlSupply.remember` raises
-      the floors.
+      the floors and keeps what was fetched; nothing unverified gets into the cache, where it would be in the way of
+      the next run.
 
 Example::
 
@@ -52,6 +53,7 @@ class CrlSupply:
     client: RegistryClient | None
     by_hand: tuple[bytes, ...] = ()
     grace: timedelta = field(default=timedelta(0))
+    _fetched: dict[CrlAddress, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def gather(self, addresses: Iterable[CrlAddress], *, at_least: Mapping[CrlAddress, int] | None = None) -> CrlSet:
         """Gather CRLs.
@@ -79,7 +81,7 @@ class CrlSupply:
         return CrlSet(crls=(*self.by_hand, *crls), floors=floors, grace=self.grace)
 
     def remember(self, numbers: Mapping[CrlAddress, int]) -> None:
-        """Raise the floors to what was verified.
+        """Raise the floors to what was verified, and keep copies.
 
         Args:
             numbers: From the verified statement.
@@ -90,6 +92,8 @@ class CrlSupply:
         if self.cache is not None:
             for address, number in numbers.items():
                 self.cache.raise_crl_floor(address, number)
+                if address in self._fetched:
+                    self.cache.keep_crl(address, self._fetched.pop(address))
 
     def _one(self, address: CrlAddress, floor: int | None) -> bytes | None:
         cached = self.cache.crl(address, max_age=FRESH_FOR) if self.cache is not None else None
@@ -106,13 +110,11 @@ class CrlSupply:
         return self.cache.crl(address) if self.cache is not None else None
 
     def _newest(self, address: CrlAddress, fetched: bytes) -> bytes:
-        """Keep the fetched CRL; but where the copy has a higher number, the copy is used."""
-        if self.cache is None:
-            return fetched
-        copy = self.cache.crl(address)
+        """Use the fetched CRL; but where the copy has a higher number, the copy."""
+        copy = self.cache.crl(address) if self.cache is not None else None
         if copy is not None and _number(copy) > _number(fetched):
             return copy
-        self.cache.keep_crl(address, fetched)
+        self._fetched[address] = fetched
         return fetched
 
 

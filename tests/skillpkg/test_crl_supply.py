@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pki.crl import CrlAddress
+from pki.revocation import parse_crl
 from skillpkg.cache import Cache
 from skillpkg.client import RegistryClient
 from skillpkg.crl_supply import CrlSupply
@@ -37,10 +38,13 @@ class Rig:
         file.write_bytes(crl)
         return crl
 
-    def gather(self, *, online: bool = True, at_least: int | None = None) -> tuple[bytes, ...]:
+    def gather(self, *, online: bool = True, at_least: int | None = None, verified: bool = True) -> tuple[bytes, ...]:
         supply = CrlSupply(at=now(), cache=self.cache, client=self.client if online else None)
         demanded = None if at_least is None else {self.address: at_least}
-        return supply.gather([self.address, self.address], at_least=demanded).crls
+        crls = supply.gather([self.address, self.address], at_least=demanded).crls
+        if verified and crls:
+            supply.remember({self.address: parse_crl(crls[0]).number})
+        return crls
 
 
 @pytest.fixture
@@ -60,6 +64,14 @@ def test_a_copy_below_the_demanded_number_is_fetched_again(rig: Rig) -> None:
     rig.gather()
     second = rig.serve(rig.crl(6))
     assert rig.gather(at_least=6) == (second,)
+
+
+def test_what_was_not_verified_is_not_kept(rig: Rig) -> None:
+    # Of another hierarchy, with a number beyond all that will ever be issued: kept, it would win for ever.
+    forged = rig.serve(Rig(rig.folder / "forger").crl(2**40))
+    assert rig.gather(verified=False) == (forged,)
+    honest = rig.serve(rig.crl(5))
+    assert rig.gather() == (honest,)
 
 
 def test_an_ended_copy_is_fetched_again(rig: Rig) -> None:
@@ -111,5 +123,7 @@ def test_only_the_crls_that_are_needed_are_fetched(tmp_path: Path) -> None:
     registry = StaticRegistry.create(tmp_path / "registry")
     cache = Cache(tmp_path / "cache", tmp_path / "state")
     wanted = registry.authority.address_of(registry.authority.organisation.leaf)
-    CrlSupply(at=now(), cache=cache, client=RegistryClient(FolderTransport(registry.folder))).gather([wanted])
+    supply = CrlSupply(at=now(), cache=cache, client=RegistryClient(FolderTransport(registry.folder)))
+    (crl,) = supply.gather([wanted]).crls
+    supply.remember({wanted: parse_crl(crl).number})
     assert len(list((tmp_path / "cache").rglob("*.crl"))) == 1
