@@ -56,9 +56,8 @@ def uninstall(place: Place, names: Sequence[str]) -> tuple[PackageRef, ...]:
 
 
 def _entry(lock: Lock, name: str) -> LockedPackage:
-    namespace, _, bare = name.rpartition("/")
-    entry = lock.find(bare)
-    if entry is None or (namespace and namespace != str(entry.namespace)):
+    entry = lock.find(name.rpartition("/")[2])
+    if entry is None or name not in {str(entry.name), f"{entry.namespace}/{entry.name}"}:
         raise NotFoundError(f"{name} is not installed here", code="CLI-NOT-INSTALLED", hint="skillpkg list")
     return entry
 
