@@ -20,8 +20,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from cryptography import x509
-
 from ceremony.folder import load_folder
 from ceremony.hierarchy import Hierarchy
 from ceremony.plan import Kind, RootPlan
@@ -141,7 +139,7 @@ def _require_later(name: str, der: bytes, hierarchy: Hierarchy) -> None:
     """A CRL is never milder than the one before, and has a higher number."""
     try:
         lint_crl(
-            x509.load_der_x509_crl(der),
+            der,
             issuer_cert=hierarchy.issuer(name),
             scope=hierarchy.scope(name),
             previous=hierarchy.crls.get(name),

@@ -292,9 +292,8 @@ def _check_certificate(name: str, pem: bytes, hierarchy: Hierarchy) -> x509.Cert
 def _check_crl(issuer_name: str, der: bytes, hierarchy: Hierarchy) -> None:
     issuer = hierarchy.issuer(issuer_name)
     try:
-        crl = x509.load_der_x509_crl(der)
-        lint_crl(crl, issuer_cert=issuer, scope=hierarchy.scope(issuer_name))
-        verify_message(require_public_key(issuer.public_key()), crl.signature, crl.tbs_certlist_bytes)
+        linted = lint_crl(der, issuer_cert=issuer, scope=hierarchy.scope(issuer_name))
+        verify_message(require_public_key(issuer.public_key()), linted.draft.signature, linted.tbs)
     except (ValueError, ToolkitError) as error:
         raise TrustError(
             f"CRL of {issuer_name} - expected one of its form and by it - got {error}", code="CER-SIGNED"

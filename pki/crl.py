@@ -33,17 +33,17 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.addresses import CrlAddress
 from pki.assembly import sign_structure
 from pki.certificate_profile import ISSUER_KEY
+from pki.crl_bytes import tbs_of, with_entries
 from pki.crl_entries import (
     BENIGN_REASONS,
     COMPROMISE_REASONS,
     Reason,
     RevokedEntry,
-    builder_entry,
+    encode_entry,
     read_entry,
     revoked_since,
 )
@@ -106,20 +106,19 @@ def draft_crl(
         raise PolicyError(f"nextUpdate - expected after {issued} - got {expires}", code="CRL-TIME")
     for entry in ordered:
         entry.require_issuable(issued)
-    # Passed to the constructor: adding one by one copies the list each time.
     builder = x509.CertificateRevocationListBuilder(
-        issuer_name=issuer_cert.subject,
-        last_update=issued,
-        next_update=expires,
-        revoked_certificates=[builder_entry(entry) for entry in ordered],
+        issuer_name=issuer_cert.subject, last_update=issued, next_update=expires
     )
     ski = key_identifier(require_public_key(issuer_cert.public_key()))
     builder = builder.add_extension(x509.AuthorityKeyIdentifier(ski, None, None), critical=False)
     builder = builder.add_extension(x509.CRLNumber(number), critical=False)
     builder = builder.add_extension(distribution_point(scope), critical=True)
     builder = builder.add_extension(expired_certs_on_crl(issuer_cert), critical=False)
-    draft = builder.sign(generate_key(ISSUER_KEY), hash_for(ISSUER_KEY))
-    return lint_crl(draft, issuer_cert=issuer_cert, scope=scope, previous=previous)
+    throw_away = generate_key(ISSUER_KEY)
+    frame = builder.sign(throw_away, hash_for(ISSUER_KEY)).tbs_certlist_bytes
+    # The library's builder makes objects of all entries; a million of them are written here, and read by it again.
+    tbs = with_entries(frame, map(encode_entry, ordered))
+    return lint_crl(sign_structure(tbs, throw_away), issuer_cert=issuer_cert, scope=scope, previous=previous)
 
 
 def sign_crl(linted: LintedCrl, issuer_key: PrivateKey) -> bytes:
@@ -132,12 +131,12 @@ def sign_crl(linted: LintedCrl, issuer_key: PrivateKey) -> bytes:
     """
     public_key = require_public_key(linted.issuer_cert.public_key())
     require_issuer_key(issuer_key, public_key)
-    der = sign_structure(linted.draft.tbs_certlist_bytes, issuer_key)
+    der = sign_structure(linted.tbs, issuer_key)
     signed = x509.load_der_x509_crl(der)
-    if signed.tbs_certlist_bytes != linted.draft.tbs_certlist_bytes or signed.public_bytes(Encoding.DER) != der:
+    if tbs_of(der) != linted.tbs or signed.signature_algorithm_oid != linted.draft.signature_algorithm_oid:
         raise TrustError("signed CRL - expected the linted bytes - got others", code="PKI-TBS")
-    verify_message(public_key, signed.signature, signed.tbs_certlist_bytes)
-    lint_crl(signed, issuer_cert=linted.issuer_cert, scope=linted.scope, previous=linted.previous)
+    # All that lint looks at stands in these bytes, so it would say the same again.
+    verify_message(public_key, signed.signature, linted.tbs)
     return der
 
 

@@ -5,7 +5,7 @@ Rules: those of :mod:`pki.crl`. :class:`LintedCrl` cannot exist with a finding; 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from cryptography import x509
@@ -13,6 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from pki.addresses import parse_crl_url
 from pki.certificate_profile import ISSUER_KEY
+from pki.crl_bytes import entries_by_serial, tbs_of
 from pki.crl_entries import RevokedEntry, read_entry
 from pki.errors import MalformedError, PolicyError, ToolkitError, TrustError
 from pki.keys import key_identifier, require_public_key, signature_oid, verify_message
@@ -60,22 +61,28 @@ class LintedCrl:
     """A draft of a CRL without findings.
 
     Attributes:
-        draft: The CRL, signed with a throw-away key.
+        der: The CRL, signed with a throw-away key.
         issuer_cert: Certificate of the CA whose list this is.
         scope: Which certificates it speaks about.
         previous: DER of the CRL before it, or ``None``.
+        draft: The same, parsed.
+        tbs: Its to-be-signed part.
 
     Raises:
         PolicyError, MalformedError, TrustError: as :func:`pki.crl.draft_crl`.
     """
 
-    draft: x509.CertificateRevocationList
+    der: bytes = field(repr=False)
     issuer_cert: x509.Certificate
     scope: CrlScope
-    previous: bytes | None = None
+    previous: bytes | None = field(default=None, repr=False)
+    draft: x509.CertificateRevocationList = field(init=False, repr=False)
+    tbs: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Lint: an instance is the proof that there was no finding."""
+        object.__setattr__(self, "draft", _load(self.der, "CRL"))
+        object.__setattr__(self, "tbs", tbs_of(self.der))
         _check_extensions(self.draft, self.issuer_cert, self.scope)
         _check_lifetime(self.draft, self.issuer_cert)
         entries = read_entries(self.draft)
@@ -84,18 +91,19 @@ class LintedCrl:
         if self.previous is not None:
             previous = _load_previous(self.previous, self.issuer_cert, self.scope)
             _check_succession(self.draft, previous)
-            _check_stricter(entries, read_entries(previous))
+            if _loses_entries(self.tbs, tbs_of(self.previous)):
+                _check_stricter(entries, read_entries(previous))
 
 
 def lint_crl(
-    draft: x509.CertificateRevocationList,
+    der: bytes,
     *,
     issuer_cert: x509.Certificate,
     scope: CrlScope,
     previous: bytes | None = None,
 ) -> LintedCrl:
     """Return a draft as fit for signing; errors as :class:`LintedCrl`."""
-    return LintedCrl(draft=draft, issuer_cert=issuer_cert, scope=scope, previous=previous)
+    return LintedCrl(der=der, issuer_cert=issuer_cert, scope=scope, previous=previous)
 
 
 def distribution_point(scope: CrlScope) -> x509.IssuingDistributionPoint:
@@ -214,17 +222,23 @@ def _check_lifetime(crl: x509.CertificateRevocationList, issuer_cert: x509.Certi
         )
 
 
-def _load_previous(der: bytes, issuer_cert: x509.Certificate, scope: CrlScope) -> x509.CertificateRevocationList:
+def _load(der: bytes, what: str) -> x509.CertificateRevocationList:
     try:
-        crl = x509.load_der_x509_crl(der)
+        return x509.load_der_x509_crl(der)
+    except UNREADABLE as error:
+        raise MalformedError(f"{what} - expected a CRL in DER - got something else", code="CRL-FORM") from error
+
+
+def _load_previous(der: bytes, issuer_cert: x509.Certificate, scope: CrlScope) -> x509.CertificateRevocationList:
+    crl = _load(der, "previous CRL")
+    try:
         found = crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
-        signature, tbs = crl.signature, crl.tbs_certlist_bytes
     except (x509.ExtensionNotFound, *UNREADABLE) as error:
-        raise MalformedError("previous CRL - expected a CRL in DER - got something else", code="CRL-FORM") from error
+        raise MalformedError("previous CRL - expected a scope - got none", code="CRL-FORM") from error
     if found != distribution_point(scope):
         raise PolicyError(f"previous CRL - expected scope {scope} - got {found}"[:400], code="CRL-SCOPE")
     try:
-        verify_message(require_public_key(issuer_cert.public_key()), signature, tbs)
+        verify_message(require_public_key(issuer_cert.public_key()), crl.signature, tbs_of(der))
     except ToolkitError as error:
         raise TrustError("previous CRL - expected one signed by this CA - got another", code="CRL-PREVIOUS") from error
     return crl
@@ -239,6 +253,11 @@ def _check_succession(crl: x509.CertificateRevocationList, previous: x509.Certif
         raise PolicyError(
             f"thisUpdate - expected at least {previous.last_update_utc} - got {crl.last_update_utc}", code="CRL-TIME"
         )
+
+
+def _loses_entries(tbs: bytes, previous: bytes) -> bool:
+    """Tell whether an entry of the CRL before is missing or spelled differently, and must be looked at."""
+    return bool(entries_by_serial(previous).items() - entries_by_serial(tbs).items())
 
 
 def _check_stricter(entries: dict[int, RevokedEntry], previous: dict[int, RevokedEntry]) -> None:

@@ -31,6 +31,7 @@ OCTET_STRING = 0x04
 NULL = 0x05
 OBJECT_IDENTIFIER = 0x06
 UTF8_STRING = 0x0C
+UTC_TIME = 0x17
 GENERALIZED_TIME = 0x18
 SEQUENCE = 0x30
 SET = 0x31
@@ -148,6 +149,11 @@ class Reader:
                 f"a non-negative INTEGER of at most {MAX_INTEGER_BITS} bits in DER", element.encoded[:40].hex()
             )
         return value
+
+    def rest(self) -> bytes:
+        """Return everything that was not taken yet."""
+        rest, self._at = self._data[self._at :], len(self._data)
+        return rest
 
     def end(self) -> None:
         """Check that nothing is left.

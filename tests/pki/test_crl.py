@@ -364,7 +364,7 @@ def _lint(extensions: list[tuple[x509.ExtensionType, bool]], **changes: Any) -> 
 
     der = AUTHORITY.unlinted_crl(PUBLISHER, extensions, **changes)
     with pytest.raises(ToolkitError) as caught:
-        lint_crl(x509.load_der_x509_crl(der), issuer_cert=PUBLISHER.certificate, scope=SHARD)
+        lint_crl(der, issuer_cert=PUBLISHER.certificate, scope=SHARD)
     return caught.value.code
 
 
