@@ -23,6 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from pki.der import BIT_STRING, SEQUENCE, Reader
 from pki.errors import MalformedError, PolicyError
 from pki.keys import PrivateKey, PublicKey, hash_for, key_spec, require_public_key
 from pki.subjects import Subject
@@ -85,6 +86,8 @@ def parse_csr(data: bytes) -> VerifiedCsr:
             f"certificate request - expected at most {MAX_CSR_SIZE} bytes - got {len(data)}", code="CSR-SIZE"
         )
     csr = _load(data)
+    der = csr.public_bytes(Encoding.DER)
+    _check_signature_octets(der)
     try:
         public_key = require_public_key(csr.public_key())
     except (PolicyError, *UNREADABLE) as error:
@@ -99,7 +102,7 @@ def parse_csr(data: bytes) -> VerifiedCsr:
             " signature",
             code="CSR-POP",
         )
-    return VerifiedCsr(public_key=public_key, der=csr.public_bytes(Encoding.DER))
+    return VerifiedCsr(public_key=public_key, der=der)
 
 
 def _load(data: bytes) -> x509.CertificateSigningRequest:
@@ -113,6 +116,15 @@ def _load(data: bytes) -> x509.CertificateSigningRequest:
         raise MalformedError(
             "certificate request - expected PKCS#10 in PEM or DER - got something else", code="CSR-FORM"
         ) from error
+
+
+def _check_signature_octets(der: bytes) -> None:
+    # The library overlooks bits that the BIT STRING says are unused; with them a request would have two spellings.
+    reader = Reader(der, code="CSR-FORM", what="certificate request").enter(SEQUENCE)
+    for _ in ("certificationRequestInfo", "signatureAlgorithm"):
+        reader.take(SEQUENCE)
+    if reader.take(BIT_STRING).content[:1] != b"\x00":
+        raise reader.malformed("a signature of whole octets", "unused bits")
 
 
 def _is_signed_by_its_key(csr: x509.CertificateSigningRequest) -> bool:

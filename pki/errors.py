@@ -20,6 +20,8 @@ Rules:
 
 from __future__ import annotations
 
+from functools import partial
+
 
 class ToolkitError(Exception):
     """Root of every error that skreg raises on purpose.
@@ -36,6 +38,10 @@ class ToolkitError(Exception):
         self.message = message
         self.code = code
         self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let an error pass from one process to another: by default only ``message`` would."""
+        return partial(type(self), code=self.code, hint=self.hint), (self.message,)
 
     def __str__(self) -> str:
         """Return ``CODE: message``."""

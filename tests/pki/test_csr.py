@@ -121,6 +121,23 @@ def test_unreadable_common_name_is_refused() -> None:
     assert caught.value.code == "PKI-SUBJECT"
 
 
+def test_signature_with_unused_bits_is_refused() -> None:
+    """The library verifies it all the same, so that one request would have two digests."""
+    for _ in range(40):
+        der = x509.load_pem_x509_csr(build_csr(KEY, common_name="acme")).public_bytes(Encoding.DER)
+        if der[-1] & 1 == 0:
+            break
+    else:
+        pytest.fail("no signature of forty ended in a zero bit")
+    start = der.index(b"\x03", der.rindex(bytes.fromhex("2a8648ce3d040302")) + 8)
+    assert der[start + 2] == 0
+    padded = der[: start + 2] + b"\x01" + der[start + 3 :]
+    assert x509.load_der_x509_csr(padded).is_signature_valid
+    with pytest.raises(MalformedError) as caught:
+        parse_csr(padded)
+    assert caught.value.code == "CSR-FORM"
+
+
 @given(at=st.integers(min_value=0, max_value=len(DER) - 1), bit=st.integers(min_value=0, max_value=7))
 def test_no_changed_bit_passes(at: int, bit: int) -> None:
     der = bytearray(DER)
