@@ -329,6 +329,13 @@ def test_address_of_another_spelling_is_refused() -> None:
     assert malformed(variant("leaf", IssuingDistributionPoint=point)) == "PKI-CRL-ADDRESS"
 
 
+def test_address_beyond_ascii_is_refused() -> None:
+    """The library reads what it refuses to write, so the bytes are changed after it wrote them."""
+    assert of("leaf").count(b"registry.example") == 1
+    crl = of("leaf").replace(b"registry.example", "registr\u0443.exampl".encode())
+    assert malformed(crl) == "PKI-CRL-ADDRESS"
+
+
 def test_address_of_another_issuer_is_refused() -> None:
     point = scoped(AUTHORITY.urls.crl(AUTHORITY.registry_ca.ski, 0))
     assert malformed(variant("leaf", IssuingDistributionPoint=point)) == "CRL-FORM"
