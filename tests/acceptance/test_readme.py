@@ -139,8 +139,8 @@ def test_tour_can_be_typed_to_its_end(toured: Toured) -> None:
         r"  signed by Acme Ltd, .*tier organisation.*",
         r"published acme/greetings@1\.0\.0, .*",
         r"refused, exit status 3",
-        r"verified: REHEARSAL of a root ceremony, root",
-        r"verified: a root ceremony, root",
+        r"REHEARSAL, not a ceremony: root ceremony, root",
+        r"Verified: root ceremony, root",
     ],
 )
 def test_tour_shows_what_it_says(toured: Toured, line: str) -> None:
