@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -49,7 +50,22 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path, postgres_server: PostgresServer, clamd: Clamd) -> Iterator[Site]:
     """A registry with two namespaces: jsmith, an individual's, and acme, an organisation's."""
-    with estate(tmp_path, postgres_server, clamd) as made:
+    with _site(tmp_path, postgres_server, clamd) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def site_once(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, clamd: Clamd
+) -> Iterator[Site]:
+    """The same for all tests of a module that store nothing in it."""
+    with _site(tmp_path_factory.mktemp("site"), postgres_server, clamd) as made:
+        yield made
+
+
+@contextmanager
+def _site(folder: Path, server: PostgresServer, clamd: Clamd) -> Iterator[Site]:
+    with estate(folder, server, clamd) as made:
         settings = Settings(
             database_url=made.server.url("skreg_web", made.database),
             store_url=made.sign.store.store_url,

@@ -34,8 +34,8 @@ ODD = (
 
 
 @pytest.mark.parametrize("odd", ODD)
-def test_odd_path_is_refused_with_a_code(site: Site, odd: str) -> None:
-    token = site.token("jsmith")
+def test_odd_path_is_refused_with_a_code(site_once: Site, odd: str) -> None:
+    token = site_once.token("jsmith")
     for method, path in (
         ("GET", f"/v1/packages/{odd}/demo"),
         ("GET", f"/v1/packages/jsmith/{odd}"),
@@ -57,7 +57,7 @@ def test_odd_path_is_refused_with_a_code(site: Site, odd: str) -> None:
         ("GET", f"/.well-known/{odd}"),
         ("GET", f"/{odd}"),
     ):
-        response = site.client.open(path, method=method, headers=token)
+        response = site_once.client.open(path, method=method, headers=token)
         if response.status_code == 308:  # slashes or dots that were taken together
             continue
         status, problem = code(response)
@@ -129,9 +129,9 @@ def test_same_request_for_a_certificate_sent_at_once_is_one(site: Site) -> None:
         {"X-Forwarded-User": "acct-jsmith", "X-Remote-User": "acct-jsmith", "Cookie": "session=acct-jsmith"},
     ],
 )
-def test_whoever_has_no_token_is_nobody(site: Site, headers: dict[str, str]) -> None:
-    assert code(publish(site, site.estate.pack(), headers)) == (401, "REG-TOKEN")
-    assert submissions(site) == 0
+def test_whoever_has_no_token_is_nobody(site_once: Site, headers: dict[str, str]) -> None:
+    assert code(publish(site_once, site_once.estate.pack(), headers)) == (401, "REG-TOKEN")
+    assert submissions(site_once) == 0
 
 
 def test_headers_do_not_choose_address_method_or_path(site: Site) -> None:
@@ -161,14 +161,14 @@ def test_headers_do_not_choose_address_method_or_path(site: Site) -> None:
         b'{"schema":1e999}',
     ],
 )
-def test_hostile_manifest_is_refused_and_leaves_nothing(site: Site, statement: bytes) -> None:
+def test_hostile_manifest_is_refused_and_leaves_nothing(site_once: Site, statement: bytes) -> None:
     file = PayloadFile(path="SKILL.md", mode=0o644, data=b"---\nname: demo\ndescription: x\n---\n")
-    status, problem = code(publish(site, write_archive(statement, [file]), site.token("jsmith")))
+    status, problem = code(publish(site_once, write_archive(statement, [file]), site_once.token("jsmith")))
     assert (status, problem[:4]) == (400, "PKG-")
-    assert submissions(site) == 0
+    assert submissions(site_once) == 0
 
 
-def test_bomb_is_refused(site: Site) -> None:
-    status, problem = code(publish(site, gzip.compress(bytes(80_000_000), mtime=0), site.token("jsmith")))
+def test_bomb_is_refused(site_once: Site) -> None:
+    status, problem = code(publish(site_once, gzip.compress(bytes(80_000_000), mtime=0), site_once.token("jsmith")))
     assert (status, problem[:4]) in {(400, "PKG-"), (422, "PKG-")}
-    assert submissions(site) == 0
+    assert submissions(site_once) == 0
