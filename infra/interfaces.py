@@ -193,20 +193,21 @@ class SigningKeysArgs:
 
     Attributes:
         network: From where they are used.
-        names: What they are called. The root's key is never among them: it is offline.
+        pins: What they are called, and which file holds the PIN where one is wanted. The root's key is never among
+            them: it is offline.
         dedicated: In hardware modules of one's own.
         zones: Data centres for those modules.
     """
 
     network: Network
-    names: tuple[str, ...]
+    pins: Mapping[str, str]
     dedicated: bool
     zones: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKeysOutputs:
-    """Of signing keys: ``pkcs11:`` URI by name, without ``pin-source``."""
+    """Of signing keys: the URIs that the programs open them by, by name."""
 
     uris: Mapping[str, Output[str]]
 
@@ -218,17 +219,6 @@ class SigningKeys(Component):
     @abstractmethod
     def outputs(self) -> SigningKeysOutputs:
         """What others may know."""
-
-    @abstractmethod
-    def module_files(self, names: tuple[str, ...]) -> Mapping[str, Output[str]]:
-        """Return the settings that the PKCS#11 module wants for some keys.
-
-        Args:
-            names: Which of them.
-
-        Returns:
-            Contents by path below ``XDG_CONFIG_HOME``; empty where the image holds them.
-        """
 
 
 # --- identities and permissions --------------------------------------------------------------------------------------
@@ -292,7 +282,6 @@ class ServiceArgs:
         image: Digest of its container image.
         command: What is started.
         environment: Its whole environment.
-        public_files: Files without secrets that it starts with: path below the files' folder, content.
         size: How big, how many.
         port: Where it listens; ``None`` if it does not.
         health: Command that tells whether it lives; ``None`` where the process itself is the sign.
@@ -304,7 +293,6 @@ class ServiceArgs:
     image: str
     command: tuple[str, ...]
     environment: Mapping[str, Input[str]]
-    public_files: Mapping[str, Input[str]]
     size: Size
     port: int | None
     health: tuple[str, ...] | None

@@ -172,11 +172,8 @@ def keys(resources: Sequence[Resource]) -> Iterator[Finding]:
         for statement in _statements(resource.inputs["policy"]):
             if "kms:Sign" not in _list(statement["Action"]):
                 continue
-            if set(statement.get("Condition", {}).get("StringEquals", {})) != {
-                "kms:SigningAlgorithm",
-                "kms:MessageType",
-            }:
-                yield _finding("INF-KEYS", resource, "condition - expected algorithm and digest")
+            if "kms:SigningAlgorithm" not in statement.get("Condition", {}).get("StringEquals", {}):
+                yield _finding("INF-KEYS", resource, "condition - expected the algorithm")
             for target in _list(statement["Resource"]):
                 key = next((key for key, name in signing.items() if target.endswith(name)), None)
                 if key is None or not role.endswith(f"-{SIGNERS.get(key)}"):

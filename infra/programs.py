@@ -33,13 +33,10 @@ ISSUING_KEYS = ("registry", "publisher", "listing")
 TSA_KEY = "tsa"
 """Key of ``stamp``, apart from the others."""
 
+PINS = {**dict.fromkeys(ISSUING_KEYS, f"{FILES}/issuing.pin"), TSA_KEY: f"{FILES}/tsa.pin"}
+"""Where each key's PIN would be; a key service asks for none."""
+
 _DATABASE = ("pgpass", "database-ca.pem")
-REGISTRY_FILES = ("bundle.json", *_DATABASE)
-VET_FILES = ("bundle.json", *_DATABASE)
-SIGN_FILES = ("bundle.json", *_DATABASE, "issuing.pin", "registry.pem", "publisher.pem", "listing.pem")
-STAMP_FILES = (*_DATABASE, "tsa.pin", "tsa.pem", "timestamp.pem")
-OPERATOR_FILES = ("bundle.json", *_DATABASE)
-"""What operators put into the secret store for each program."""
 
 REGISTRY_COMMAND = ("skreg-registry", "serve")
 VET_COMMAND = ("skreg-worker", "vet")
@@ -55,6 +52,24 @@ STAMP_HEALTH = ("python", "/opt/skreg/share/check_health.py", f"http://127.0.0.1
 SCANNER_HEALTH = ("clamdscan", "--ping", "3")
 
 Environment: TypeAlias = dict[str, Input[str]]
+
+
+def secret_files(*, pins: bool) -> dict[str, tuple[str, ...]]:
+    """Return what operators put into the secret store, by service; all services are named here.
+
+    Args:
+        pins: Whether the signing keys want PINs.
+    """
+    bundle = ("bundle.json", *_DATABASE)
+    issuing = tuple(f"{name}.pem" for name in ISSUING_KEYS)
+    return {
+        "registry": bundle,
+        "vet": bundle,
+        "sign": (*bundle, *issuing, *(("issuing.pin",) if pins else ())),
+        "stamp": (*_DATABASE, "tsa.pem", "timestamp.pem", *(("tsa.pin",) if pins else ())),
+        "operator": bundle,
+        "scanner": (),
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +128,8 @@ def sign_environment(place: Place, *, keys: SigningKeysOutputs, stamp: Input[str
     """
     environment = {**_store_worker(place, "skreg_sign"), "SKREG_WORKER_STAMP_URL": _stamp_url(stamp)}
     for name in ISSUING_KEYS:
-        environment |= _key(keys, name, "issuing.pin")
-    return environment | _MODULE
+        environment |= _key(keys, name)
+    return environment
 
 
 def stamp_environment(place: Place, *, keys: SigningKeysOutputs, policy: str) -> Environment:
@@ -129,20 +144,15 @@ def stamp_environment(place: Place, *, keys: SigningKeysOutputs, policy: str) ->
         **_connections(place, "skreg_stamp"),
         # Only registry and sign reach it: the network says so.
         "SKREG_WORKER_STAMP_LISTEN": f"0.0.0.0:{STAMP_PORT}",
-        **_key(keys, TSA_KEY, "tsa.pin"),
+        **_key(keys, TSA_KEY),
         "SKREG_WORKER_TIMESTAMP_CERT": f"{FILES}/timestamp.pem",
         "SKREG_WORKER_POLICY": policy,
-        **_MODULE,
     }
 
 
 def operator_environment(place: Place) -> Environment:
     """Of ``skreg-ca`` and of the operator's commands of ``skreg-registry``, as they are started by hand."""
     return _store_worker(place, "skreg_operator")
-
-
-_MODULE: Environment = {"XDG_CONFIG_HOME": FILES}
-"""Where a PKCS#11 module looks for settings of its own."""
 
 
 def _connections(place: Place, role: str) -> Environment:
@@ -170,9 +180,6 @@ def _stamp_url(host: Input[str]) -> Output[str]:
     return Output.concat("http://", host, f":{STAMP_PORT}")
 
 
-def _key(keys: SigningKeysOutputs, name: str, pin: str) -> Environment:
+def _key(keys: SigningKeysOutputs, name: str) -> Environment:
     setting = f"SKREG_WORKER_{name.upper()}"
-    return {
-        f"{setting}_KEY": Output.concat(keys.uris[name], f"&pin-source=file:{FILES}/{pin}"),
-        f"{setting}_CERT": f"{FILES}/{name}.pem",
-    }
+    return {f"{setting}_KEY": keys.uris[name], f"{setting}_CERT": f"{FILES}/{name}.pem"}

@@ -49,16 +49,6 @@ NAME = "skreg"
 BY_HAND = Size(cpu=256, memory=512, tasks=0)
 """Of what an operator starts."""
 
-FILES = {
-    "registry": programs.REGISTRY_FILES,
-    "vet": programs.VET_FILES,
-    "sign": programs.SIGN_FILES,
-    "stamp": programs.STAMP_FILES,
-    "operator": programs.OPERATOR_FILES,
-    "scanner": (),
-}
-"""Who runs here, and the secret files of each."""
-
 WRITES = {
     "vet": ("packages/",),
     "sign": ("index/", "pki/crl/"),
@@ -98,13 +88,14 @@ def build(settings: Settings, cloud: Cloud) -> dict[str, Any]:
     Returns:
         What the stack exports, by name.
     """
-    foundation = _foundation(settings, cloud)
+    files = programs.secret_files(pins=settings.profile.dedicated_keys)
+    foundation = _foundation(settings, cloud, files)
     exports: dict[str, Any] = {
         "database": foundation.database.outputs.host,
         "store": foundation.storage.outputs.url,
         "keys": dict(foundation.keys.outputs.uris),
         "secrets": {
-            name: identity.outputs.secret_name for name, identity in foundation.identities.items() if FILES[name]
+            name: identity.outputs.secret_name for name, identity in foundation.identities.items() if files[name]
         },
     }
     if settings.images is None:
@@ -126,7 +117,7 @@ def build(settings: Settings, cloud: Cloud) -> dict[str, Any]:
     return {**exports, "registry": cdn.outputs.base_url, "alarms": list(watching.outputs.alarms)}
 
 
-def _foundation(settings: Settings, cloud: Cloud) -> Foundation:
+def _foundation(settings: Settings, cloud: Cloud, files: Mapping[str, tuple[str, ...]]) -> Foundation:
     profile = settings.profile
     network = cloud.network(
         NAME, NetworkArgs(zones=profile.zones, redundant=profile.redundant, log_days=profile.log_days)
@@ -141,7 +132,7 @@ def _foundation(settings: Settings, cloud: Cloud) -> Foundation:
     )
     keys = SigningKeysArgs(
         network=network,
-        names=(*programs.ISSUING_KEYS, programs.TSA_KEY),
+        pins=programs.PINS,
         dedicated=profile.dedicated_keys,
         zones=profile.zones,
     )
@@ -152,8 +143,8 @@ def _foundation(settings: Settings, cloud: Cloud) -> Foundation:
         keys=cloud.signing_keys(NAME, keys),
         name=cloud.dns_tls(NAME, DnsTlsArgs(domain=settings.domain, zone=settings.zone)),
         identities={
-            name: cloud.identity(f"{NAME}-{name}", IdentityArgs(network=network, files=files))
-            for name, files in FILES.items()
+            name: cloud.identity(f"{NAME}-{name}", IdentityArgs(network=network, files=names))
+            for name, names in files.items()
         },
     )
     _grant(cloud, foundation)
@@ -210,23 +201,21 @@ class _Runner:
         return self._cloud.scanner(f"{NAME}-scanner", args)
 
     def _stamp(self) -> WorkerService:
-        keys = self._foundation.keys
-        environment = programs.stamp_environment(self._place, keys=keys.outputs, policy=self._settings.timestamp_policy)
+        environment = programs.stamp_environment(
+            self._place, keys=self._foundation.keys.outputs, policy=self._settings.timestamp_policy
+        )
         args = replace(
             self._args("stamp", programs.STAMP_COMMAND, self._profile.stamp, environment),
-            public_files=keys.module_files((programs.TSA_KEY,)),
             port=programs.STAMP_PORT,
             health=programs.STAMP_HEALTH,
         )
         return self._cloud.worker_service(f"{NAME}-stamp", args)
 
     def _sign(self, stamp: WorkerService) -> WorkerService:
-        keys = self._foundation.keys
-        environment = programs.sign_environment(self._place, keys=keys.outputs, stamp=stamp.outputs.host)
-        args = replace(
-            self._args("sign", programs.SIGN_COMMAND, self._profile.sign, environment),
-            public_files=keys.module_files(programs.ISSUING_KEYS),
+        environment = programs.sign_environment(
+            self._place, keys=self._foundation.keys.outputs, stamp=stamp.outputs.host
         )
+        args = self._args("sign", programs.SIGN_COMMAND, self._profile.sign, environment)
         return self._cloud.worker_service(f"{NAME}-sign", args)
 
     def _vet(self, scanner: Scanner) -> WorkerService:
@@ -255,7 +244,6 @@ class _Runner:
             image=self._images.programs,
             command=command,
             environment=environment,
-            public_files={},
             size=size,
             port=None,
             health=None,

@@ -1,8 +1,8 @@
 """CloudFront: the only thing that the internet reaches.
 
 Rules:
-    * Static paths come from the bucket, by a right that this distribution alone has; everything else goes to the load
-      balancer and is never cached. The bucket is never behind ``/``: S3 would list it.
+    * Static paths come from the bucket, which answers nobody else; everything else goes to the load balancer and is
+      never cached. The bucket is never behind ``/``: S3 would list it.
     * Packages never change: a year. Listings and CRLs are asked for again after a minute, and a new version is found at
       once: what is missing is remembered for seconds.
     * ``/pki`` answers in plain http as well: certificates carry such addresses (RFC 5280 4.2.1.13), and what is there
@@ -19,9 +19,8 @@ from infra.aws.dns import AwsDnsTls
 from infra.aws.firewall import firewall
 from infra.aws.network import HTTPS
 from infra.aws.place import own
-from infra.aws.policies import document, statement
 from infra.aws.registry import AwsRegistryService
-from infra.aws.storage import AwsStorage, no_plain_text
+from infra.aws.storage import AwsStorage
 from infra.edge import Cdn, CdnArgs, CdnOutputs
 
 YEAR = 31_536_000
@@ -88,7 +87,6 @@ class AwsCdn(Cdn):
             web_acl_id=firewall(name, args.writes_per_address, self._child).arn,
             opts=self._child,
         )
-        self._let_read(storage.bucket)
         self.finish()
 
     @property
@@ -170,21 +168,6 @@ class AwsCdn(Cdn):
             opts=self._child,
         )
         return policy.id
-
-    def _let_read(self, bucket: s3.Bucket) -> None:
-        condition = {"StringEquals": {"aws:SourceArn": self.distribution.arn}}
-        service = {"Service": "cloudfront.amazonaws.com"}
-        s3.BucketPolicy(
-            f"{self._name}-store",
-            bucket=bucket.id,
-            policy=document(
-                no_plain_text(bucket),
-                statement(["s3:GetObject"], [Output.concat(bucket.arn, "/*")], principal=service, condition=condition),
-                # So that what is missing is answered with 404; the list itself lies behind no path.
-                statement(["s3:ListBucket"], [bucket.arn], principal=service, condition=condition),
-            ),
-            opts=self._child,
-        )
 
 
 def _registry_behaviour(headers: Output[str]) -> cloudfront.DistributionDefaultCacheBehaviorArgs:

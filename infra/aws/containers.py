@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,7 +52,8 @@ def containers(
     program = {
         **_base(PROGRAM, image, args.command, logs),
         "essential": True,
-        "environment": _pairs(args.environment),
+        # boto3 asks for it, to find the bucket's endpoint and no other.
+        "environment": _pairs({**args.environment, "AWS_DEFAULT_REGION": region}),
         "mountPoints": [_mount("tmp", "/tmp", read_only=False)],  # noqa: S108 - a volume of this task alone
         "stopTimeout": STOP_SECONDS,
     }
@@ -65,32 +67,26 @@ def containers(
             "retries": 3,
             "startPeriod": 120,
         }
-    if not secret_files and not args.public_files:
+    if secret is None:
         return pulumi.Output.json_dumps([program])
     program["mountPoints"].append(_mount("files", FILES, read_only=True))
     program["dependsOn"] = [{"containerName": "files", "condition": "SUCCESS"}]
     files = {
         **_base("files", image, FILES_COMMAND, logs),
         "essential": False,
-        **_sources(secret, secret_files, args.public_files),
+        **_sources(secret, secret_files),
         "mountPoints": [_mount("files", FILES, read_only=False)],
     }
     return pulumi.Output.json_dumps([files, program])
 
 
-def _sources(
-    secret: Input[str] | None, secret_files: tuple[str, ...], public_files: Mapping[str, Input[str]]
-) -> dict[str, Any]:
+def _sources(secret: Input[str], secret_files: tuple[str, ...]) -> dict[str, Any]:
     """Environment and secrets of the first container: which file's content is in which variable."""
-    names = {path: f"FILE_{number}" for number, path in enumerate((*secret_files, *public_files))}
-    environment: dict[str, Input[str]] = {"SKREG_FILES": pulumi.Output.json_dumps(names), "SKREG_FILES_FOLDER": FILES}
-    environment |= {names[path]: content for path, content in public_files.items()}
-    made: dict[str, Any] = {"environment": _pairs(environment)}
-    if secret is not None:
-        made["secrets"] = [
-            {"name": names[path], "valueFrom": Output.concat(secret, f":{path}::")} for path in secret_files
-        ]
-    return made
+    names = {path: f"FILE_{number}" for number, path in enumerate(secret_files)}
+    return {
+        "environment": _pairs({"SKREG_FILES": json.dumps(names), "SKREG_FILES_FOLDER": FILES}),
+        "secrets": [{"name": name, "valueFrom": Output.concat(secret, f":{path}::")} for path, name in names.items()],
+    }
 
 
 def _base(name: str, image: Input[str], command: tuple[str, ...], logs: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 ====================  ================================================================================================
 read an area          ``s3:GetObject`` on its keys; ``s3:ListBucket``, without which S3 answers 403 for what is missing
 write an area         ``s3:PutObject`` on its keys. Nobody gets a right to delete, or to lift a lock
-sign with a key       KMS: ``kms:Sign`` with that key, one algorithm, a digest; CloudHSM: the way to the cluster
+sign with a key       KMS: ``kms:Sign`` with that key and one algorithm; CloudHSM: the way to the cluster
 connect to something  the network lets it through, on one port
 ====================  ================================================================================================
 """
@@ -81,7 +81,7 @@ def _sign(who: AwsIdentity, key: Key) -> None:
         statement(
             ["kms:Sign"],
             [made.arn],
-            condition={"StringEquals": {"kms:SigningAlgorithm": ALGORITHM, "kms:MessageType": "DIGEST"}},
+            condition={"StringEquals": {"kms:SigningAlgorithm": ALGORITHM}},
         ),
         statement(["kms:GetPublicKey", "kms:DescribeKey"], [made.arn]),
     )

@@ -2,9 +2,10 @@
 
 Rules:
     * A key signs, and cannot be read, imported or changed; waiting before it is gone takes 30 days.
-    * KMS: one key for each purpose, and a grant names one key, one algorithm, digests only.
+    * KMS: one key for each purpose, and a grant names one key and one algorithm. Programs ask KMS itself, by
+      ``awskms:`` URIs.
     * CloudHSM: what is made here is an empty cluster. Its initialisation, its users and its keys are a ceremony.
-    * Programs use both through PKCS#11; the module is the operator's part of the image (``infra/README.md``).
+      Programs use it through PKCS#11; the module is the operator's part of the image (``infra/README.md``).
 """
 
 from __future__ import annotations
@@ -23,8 +24,6 @@ from infra.interfaces import SigningKeys, SigningKeysArgs, SigningKeysOutputs
 
 SPEC = "ECC_NIST_P384"
 ALGORITHM = "ECDSA_SHA_384"
-KMS_MODULE = "/usr/lib/skreg/pkcs11/aws_kms_pkcs11.so"
-KMS_MODULE_SETTINGS = "aws-kms-pkcs11/config.json"
 HSM_MODULE = "/opt/cloudhsm/lib/libcloudhsm_pkcs11.so"
 HSM_TOKEN = "hsm1"  # noqa: S105 - the label that CloudHSM gives its token, no secret
 HSM_PORTS = (2223, 2225)
@@ -43,26 +42,25 @@ class AwsSigningKeys(SigningKeys):
             opts: Pulumi's options.
         """
         super().__init__("aws", name, opts)
-        self._place, self.names = place, args.names
+        self._name, self._place, self._pins = name, place, args.pins
         self.network = own(args.network, AwsNetwork)
         self.keys: Mapping[str, kms.Key] = {}
         self.cluster: cloudhsmv2.Cluster | None = None
         if args.dedicated:
             self.cluster = self._cluster(name, args.zones)
         else:
-            self.keys = {key: self._key(f"{name}-{key}") for key in args.names}
+            self.keys = {key: self._key(f"{name}-{key}") for key in args.pins}
         self.finish()
 
     @property
     def outputs(self) -> SigningKeysOutputs:
         """What others may know."""
-        module, tokens = (HSM_MODULE, dict.fromkeys(self.names, HSM_TOKEN)) if self.cluster else (KMS_MODULE, {})
-        return SigningKeysOutputs(
-            uris={
-                name: Output.from_input(f"pkcs11:token={tokens.get(name, name)};object={name}?module-path={module}")
-                for name in self.names
-            },
-        )
+        return SigningKeysOutputs(uris={name: Output.from_input(self._uri(name)) for name in self._pins})
+
+    def _uri(self, name: str) -> str:
+        if self.cluster is None:
+            return f"awskms:alias/{self._name}-{name}?region={self._place.region}"
+        return f"pkcs11:token={HSM_TOKEN};object={name}?module-path={HSM_MODULE}&pin-source=file:{self._pins[name]}"
 
     def key(self, name: str) -> kms.Key:
         """Return one key of KMS.
@@ -71,17 +69,8 @@ class AwsSigningKeys(SigningKeys):
             InfraError: there is none of that name (``INF-GRANT``).
         """
         if name not in self.keys:
-            raise InfraError(f"key - expected one of {', '.join(self.names)} - got {name}", code="INF-GRANT")
+            raise InfraError(f"key - expected one of {', '.join(self._pins)} - got {name}", code="INF-GRANT")
         return self.keys[name]
-
-    def module_files(self, names: tuple[str, ...]) -> Mapping[str, Output[str]]:
-        """Return the slots of the KMS module; CloudHSM's settings are part of the image."""
-        if self.cluster is not None:
-            return {}
-        slots = [
-            {"label": name, "kms_key_id": self.key(name).key_id, "aws_region": self._place.region} for name in names
-        ]
-        return {KMS_MODULE_SETTINGS: pulumi.Output.json_dumps({"slots": slots})}
 
     def _key(self, name: str) -> kms.Key:
         root = {"AWS": f"arn:aws:iam::{self._place.account}:root"}

@@ -157,7 +157,9 @@ class AwsNetwork(Network):
         iam.RolePolicy(
             name,
             role=role.id,
-            policy=document(statement(["logs:CreateLogStream", "logs:PutLogEvents"], [Output.concat(group.arn, ":*")])),
+            policy=document(
+                statement(["logs:CreateLogStream", "logs:PutLogEvents"], [Output.concat(group.arn, ":log-stream:*")])
+            ),
             opts=self._child,
         )
         ec2.FlowLog(

@@ -4,7 +4,7 @@ Rules:
     * Silence is an alarm where something must happen: a list of revocations every hour, listings twice a day. Clients
       refuse what is out of date, so this is the most important thing to watch.
     * What the workers log is counted; a test holds the patterns against what they really write.
-    * A CRL is good for 24 hours: without one for 2 hours somebody looks, without one for 12 hours somebody gets up.
+    * A CRL is good for 48 hours: without one for 2 hours somebody looks, without one for a day somebody gets up.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class AwsObservability(Observability):
     def _watch_lists(self) -> None:
         for name, count, period, periods, words in (
             ("crl-age", CRLS, HOUR, 2, "no CRL for 2 hours; one is due every hour"),
-            ("crl-horizon", CRLS, HOUR, 12, "no CRL for 12 hours: in 12 more clients refuse every package"),
+            ("crl-horizon", CRLS, HOUR, 24, "no CRL for a day: in one more clients refuse every package"),
             ("listing-age", LISTINGS, DAY, 1, "no listing for a day; each is due twice a day"),
         ):
             self._alarm(

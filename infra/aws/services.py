@@ -112,7 +112,9 @@ class AwsService(Service):
                 ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
                 [repository.arn],
             ),
-            statement(["logs:CreateLogStream", "logs:PutLogEvents"], [Output.concat(self.log_group.arn, ":*")]),
+            statement(
+                ["logs:CreateLogStream", "logs:PutLogEvents"], [Output.concat(self.log_group.arn, ":log-stream:*")]
+            ),
         ]
         if self.identity.secret is not None:
             via = {"StringEquals": {"kms:ViaService": f"secretsmanager.{place.region}.amazonaws.com"}}
@@ -125,7 +127,7 @@ class AwsService(Service):
 
     def _task(self, place: Place, repository: ecr.Repository) -> ecs.TaskDefinition:
         args, secret = self._args, self.identity.secret
-        volumes = ["tmp", *(["files"] if self.identity.files or args.public_files else [])]
+        volumes = ["tmp"] if secret is None else ["tmp", "files"]
         return ecs.TaskDefinition(
             self.name,
             family=self.name,

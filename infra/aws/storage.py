@@ -63,12 +63,29 @@ class AwsStorage(ArtefactStorage):
             ),
             opts=self._child,
         )
+        self._let_cdn_read(f"{name}-store", place)
         self.finish()
 
     @property
     def outputs(self) -> ArtefactStorageOutputs:
         """What others may know."""
         return ArtefactStorageOutputs(url=Output.concat("s3://", self.bucket.bucket))
+
+    def _let_cdn_read(self, name: str, place: Place) -> None:
+        # Any distribution of this account, so that the bucket has its policy before there is one: all here is public.
+        distributions = f"arn:aws:cloudfront::{place.account}:distribution/*"
+        condition = {
+            "StringEquals": {"aws:SourceAccount": place.account},
+            "ArnLike": {"aws:SourceArn": distributions},
+        }
+        cdn = {"Service": "cloudfront.amazonaws.com"}
+        policy = document(
+            no_plain_text(self.bucket),
+            statement(["s3:GetObject"], [Output.concat(self.bucket.arn, "/*")], principal=cdn, condition=condition),
+            # So that what is missing is answered with 404; the list itself lies behind no path of the CDN.
+            statement(["s3:ListBucket"], [self.bucket.arn], principal=cdn, condition=condition),
+        )
+        s3.BucketPolicy(name, bucket=self.bucket.id, policy=policy, opts=self._child)
 
     def _bucket(self, name: str, *, lock_days: int | None) -> s3.Bucket:
         bucket = s3.Bucket(

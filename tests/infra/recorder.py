@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pulumi
@@ -57,6 +58,17 @@ OUTPUTS: dict[str, Callable[[str], dict[str, Any]]] = {
     },
 }
 
+ARNS: Mapping[str, str] = {
+    "aws:s3/bucket:Bucket": "arn:aws:s3:::{name}",
+    "aws:kms/key:Key": "arn:aws:kms:{place}:key/{name}",
+    "aws:iam/role:Role": "arn:aws:iam::{account}:role/{name}",
+    "aws:cloudwatch/logGroup:LogGroup": "arn:aws:logs:{place}:log-group:{name}",
+    "aws:secretsmanager/secret:Secret": "arn:aws:secretsmanager:{place}:secret:{name}",
+    "aws:ecr/repository:Repository": "arn:aws:ecr:{place}:repository/{name}",
+    "aws:cloudfront/distribution:Distribution": "arn:aws:cloudfront::{account}:distribution/{name}",
+}
+"""As AWS spells them; others get one made of their type."""
+
 ANSWERS: Mapping[str, dict[str, Any]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
     "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": ZONES},
@@ -74,17 +86,32 @@ class Recorder(Mocks):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         """Write down a resource."""
-        inputs = dict(args.inputs)
+        inputs = _whole(dict(args.inputs))
         self.resources.append(Resource(type=args.typ, name=args.name, inputs=inputs, provider=args.provider or ""))
         if not args.custom:
             return "", inputs
         kind = args.typ.split(":")[-1]
-        made = {"arn": f"arn:aws:{kind}:{REGION}:{ACCOUNT}:{args.name}", "name": args.name}
-        return f"{kind}-{args.name}", {**made, **OUTPUTS.get(args.typ, lambda _name: {})(args.name), **inputs}
+        arn = ARNS.get(args.typ, f"arn:aws:{kind}:{{place}}:{{name}}")
+        place = f"{REGION}:{ACCOUNT}"
+        made = {"arn": arn.format(name=args.name, place=place, account=ACCOUNT), "name": args.name}
+        return f"{kind}-{args.name}", {**made, **OUTPUTS.get(args.typ, _nothing)(args.name), **inputs}
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         """Answer a question; one that is not known fails the test."""
         return dict(ANSWERS[args.token]), []
+
+
+def _nothing(_name: str) -> dict[str, Any]:
+    return {}
+
+
+def _whole(value: Any) -> Any:
+    """Whole numbers, which the wire knows as floating point only, as such again."""
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def record(program: Callable[[], Any]) -> tuple[list[Resource], Any]:
@@ -96,15 +123,26 @@ def record(program: Callable[[], Any]) -> tuple[list[Resource], Any]:
     Returns:
         The resources, and what the program returned with its Outputs resolved.
     """
-    recorder = Recorder()
+    recorder, loops = Recorder(), []
     returned: list[Any] = []
 
+    def begin() -> None:
+        # Pulumi would make an event loop in this thread, and never close it.
+        loops.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(loops[-1])
+
     async def run() -> None:
+        # One thread: resources are written down in the order in which they were asked for.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=1, initializer=begin))
         # Mocks are set inside the loop that their futures belong to.
         pulumi.runtime.set_mocks(recorder, project="skreg", stack="test", preview=False)
         made: list[pulumi.Output[Any]] = []
         await run_pulumi_func(lambda: made.append(pulumi.Output.from_input(program())))
         returned.append(await made[0].future(with_unknowns=True))
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    finally:
+        for loop in loops:
+            loop.close()
     return recorder.resources, returned[0]
