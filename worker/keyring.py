@@ -1,12 +1,12 @@
 """The signing keys of a worker with their certificates, opened once and checked before first use.
 
 Rules:
-    * A key is a ``pkcs11:`` URI (RFC 7512) with ``pin-source``, or a PEM file that nobody but its owner can read. There
-      is nobody to ask for a PIN.
+    * A key is a ``pkcs11:`` URI (RFC 7512) with ``pin-source``, an ``awskms:`` URI, or a PEM file that nobody but its
+      owner can read. There is nobody to ask for a PIN.
     * Each key must be its certificate's, and each certificate must have its profile.
     * Nothing leaves this module but keys that can sign and certificates.
 
-Left to others: tokens are :mod:`pki.hsm`; what may be signed is each caller's matter.
+Left to others: tokens are :mod:`pki.hsm`, AWS KMS is :mod:`pki.kms`; what may be signed is each caller's matter.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ def open_sign_keys(settings: SignSettings, *, domain: str) -> Iterator[SignKeys]
 
     Raises:
         ConfigurationError: a file is missing, too open, or key and certificate do not fit (``WRK-KEY``).
-        DeviceError: a token refused (``HSM-*``).
+        DeviceError: a token or AWS KMS refused (``HSM-*``, ``KMS-*``).
+        TransportError: AWS KMS cannot be reached (``KMS-UNREACHABLE``).
     """
     with ExitStack() as stack:
         opened = [
@@ -148,6 +149,11 @@ def _open_key(where: str) -> Iterator[PrivateKey]:
         from pki.hsm.token import open_private_key
 
         with open_private_key(where) as key:
+            yield key
+    elif where.startswith("awskms:"):
+        from pki.kms import open_kms_key
+
+        with open_kms_key(where) as key:
             yield key
     else:
         yield _load_key(Path(where))

@@ -127,7 +127,7 @@ class KeySetting:
     """A key and its certificate.
 
     Attributes:
-        key: A ``pkcs11:`` URI with ``pin-source``, or the path of a PEM file.
+        key: A ``pkcs11:`` URI with ``pin-source``, an ``awskms:`` URI, or the path of a PEM file.
         certificate: Path of the certificate, PEM.
     """
 

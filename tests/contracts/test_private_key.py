@@ -1,4 +1,4 @@
-"""The shape of a private key: the same tests for keys in memory, in a SoftHSM token and in an NSS token.
+"""The shape of a private key: the same tests for keys in memory, in a SoftHSM token, in an NSS token and in AWS KMS.
 
 It also pins what ``cryptography`` does not promise: that its builders take a subclass of its private-key classes.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import copy
 import itertools
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from cryptography import x509
@@ -33,7 +35,9 @@ from pki.keys import (
     sign_message,
     verify_message,
 )
+from pki.kms import open_kms_key
 from pki.trust import Officer
+from tests.fakes.kms_server import KmsServer
 from tests.pki.authority import NOW, OFFLINE
 from tests.servers.nss import NssToken
 from tests.servers.softhsm import SoftHsm
@@ -61,13 +65,29 @@ def nss_keys(nss: NssToken) -> Iterator[dict[KeySpec, PrivateKey]]:
         yield {spec: opened.key(f"contract {spec}") for spec in SPECS}
 
 
-@pytest.fixture(scope="module", params=["software", "SoftHSM", "NSS"])
+@pytest.fixture(scope="module")
+def kms_keys() -> Iterator[dict[KeySpec, PrivateKey]]:
+    """Keys that AWS KMS holds, over HTTP."""
+    names = {spec: spec.value for spec in SPECS}
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        KmsServer({name: generate_key(spec) for spec, name in names.items()}) as server,
+        ExitStack() as stack,
+    ):
+        environment.setenv("AWS_ACCESS_KEY_ID", "skreg-test")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "skreg-test")
+        environment.setenv("AWS_CONFIG_FILE", os.devnull)
+        environment.delenv("AWS_PROFILE", raising=False)
+        yield {spec: stack.enter_context(open_kms_key(server.uri(name))) for spec, name in names.items()}
+
+
+@pytest.fixture(scope="module", params=["software", "SoftHSM", "NSS", "KMS"])
 def keys(request: pytest.FixtureRequest) -> dict[KeySpec, PrivateKey]:
-    """One key of each kind, in memory or in a token."""
+    """One key of each kind, in memory, in a token or in a cloud."""
     if request.param == "software":
         return {spec: generate_key(spec) for spec in SPECS}
-    if request.param == "NSS":
-        found: dict[KeySpec, PrivateKey] = request.getfixturevalue("nss_keys")
+    if request.param in {"NSS", "KMS"}:
+        found: dict[KeySpec, PrivateKey] = request.getfixturevalue(f"{request.param.lower()}_keys")
         return found
     opened: Token = request.getfixturevalue("token")
     return {spec: opened.generate(spec.value, spec) for spec in SPECS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pki.errors import ConfigurationError, PolicyError
 from pki.hsm.token import open_token
 from pki.keys import KeySpec, encode_private_key, generate_key, sign_message
+from tests.fakes.kms_server import KmsServer
 from tests.pki.authority import DOMAIN, Authority
 from tests.servers.softhsm import SoftHsm
 from tests.worker.settings import key_settings, write_identity
@@ -113,6 +115,27 @@ def test_key_in_a_token_is_opened_with_its_pin_source(authority: Authority, tmp_
     )
     with open_stamp_keys(settings) as keys:
         sign_message(keys.tsa.key, b"m")
+
+
+def test_key_in_aws_kms_is_opened_against_its_certificate(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "skreg-test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "skreg-test")
+    settings = key_settings(authority, tmp_path)
+    other = generate_key(KeySpec.P256)
+    with KmsServer({"listing": authority.listing.key, "other": other}) as kms:
+        listing = replace(settings.listing, key=kms.uri("listing"))
+        with open_sign_keys(replace(settings, listing=listing), domain=DOMAIN) as keys:
+            sign_message(keys.listing.key, b"m")
+        listing = replace(settings.listing, key=kms.uri("other"))
+        with (
+            pytest.raises(ConfigurationError) as refused,
+            open_sign_keys(replace(settings, listing=listing), domain=DOMAIN),
+        ):
+            pass
+    assert refused.value.code == "WRK-KEY"
+    assert [name for name, _ in kms.signed] == ["listing-id"]
 
 
 def _tsa_leaf(authority: Authority, public_key: object) -> bytes:
