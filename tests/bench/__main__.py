@@ -1,6 +1,6 @@
 """``./dev bench``: every figure that the project claims, measured side by side in this sitting.
 
-    ./dev bench [--pairs N] [verify|memory|demo]...
+    ./dev bench [--pairs N] [NAME]...
 
 A figure that falls short is printed as such. Nothing here is a test: a noisy machine proves nothing.
 """
@@ -16,12 +16,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench.pairs import BenchError, Command, compare
+from tests.bench.pairs import BenchError, Command, compare, verdict
+from tests.bench.pki import PEER, bench_chain, bench_crls, bench_issue, bench_revocation, bench_sign
 from tests.bench.specimens import MEBIBYTE, make_peer_signature, make_specimen
 from tests.demo.programs import SCRIPTS, clean_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PEER = REPOSITORY / ".venv-bench" / "bin" / "model_signing"
 MAX_VERIFY_RATIO = 0.25
 MAX_MEMORY = 120.0
 MAX_DEMO_SECONDS = 60.0
@@ -34,9 +34,7 @@ def bench_verify(folder: Path, pairs: int) -> None:
     if not PEER.is_file():
         raise BenchError("model_signing is not installed - run this by ./dev bench")
     specimen = make_specimen(folder / "ours", size=MEBIBYTE)
-    peer_folder = folder / "peer"
-    peer_folder.mkdir()
-    words = make_peer_signature(peer_folder, specimen.package, peer=PEER)
+    words = make_peer_signature(folder / "peer", specimen.package, peer=PEER)
     environment = clean_environment({"HOME": str(folder)})
     ours = Command(
         name="skillpkg verify", words=[SCRIPTS / "skillpkg", *specimen.words], environment=environment, cwd=folder
@@ -46,7 +44,7 @@ def bench_verify(folder: Path, pairs: int) -> None:
     print(f"verify, cold, 1 MiB: {ratio.seconds_a * 1000:.0f} ms; model_signing {ratio.seconds_b * 1000:.0f} ms")
     print(
         f"  ratio {ratio.median:.2f} (median of {ratio.pairs} pairs, {ratio.low:.2f} to {ratio.high:.2f})"
-        f" - {_verdict(ratio.median, MAX_VERIFY_RATIO)}"
+        f" - {verdict(ratio.median, most=MAX_VERIFY_RATIO)}"
     )
 
 
@@ -61,7 +59,7 @@ def bench_memory(folder: Path, pairs: int) -> None:
     )
     peaks = [command.peak_mebibytes() for _ in range(max(3, pairs // 5))]
     size = specimen.package.stat().st_size / MEBIBYTE
-    print(f"verify, {size:.1f} MiB: peak memory {max(peaks):.0f} MiB - {_verdict(max(peaks), MAX_MEMORY)}")
+    print(f"verify, {size:.1f} MiB: peak memory {max(peaks):.0f} MiB - {verdict(max(peaks), most=MAX_MEMORY)}")
 
 
 def bench_demo(folder: Path, _pairs: int) -> None:
@@ -76,16 +74,21 @@ def bench_demo(folder: Path, _pairs: int) -> None:
     command.run()
     seconds = time.perf_counter() - started
     steps = json.loads((folder / "kept" / "demo.json").read_text())["steps"]
-    print(f"demo: {seconds:.0f} s for {len(steps)} steps - {_verdict(seconds, MAX_DEMO_SECONDS)}")
+    print(f"demo: {seconds:.0f} s for {len(steps)} steps - {verdict(seconds, most=MAX_DEMO_SECONDS)}")
     for step in sorted(steps, key=lambda step: -step["seconds"])[:5]:
         print(f"  {step['seconds']:5.1f} s  {step['name']}")
 
 
-BENCHES: dict[str, Callable[[Path, int], None]] = {"verify": bench_verify, "memory": bench_memory, "demo": bench_demo}
-
-
-def _verdict(value: float, most: float) -> str:
-    return f"at most {most:g}: {'holds' if value <= most else 'FALLS SHORT'}"
+BENCHES: dict[str, Callable[[Path, int], None]] = {
+    "verify": bench_verify,
+    "memory": bench_memory,
+    "demo": bench_demo,
+    "chain": bench_chain,
+    "issue": bench_issue,
+    "crls": bench_crls,
+    "revocation": bench_revocation,
+    "sign": bench_sign,
+}
 
 
 def main() -> int:

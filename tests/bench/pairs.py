@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +32,14 @@ class Command:
         words: Program and arguments.
         environment: All of its environment.
         cwd: Where it runs.
+        leaves: A file it makes anew each time, removed before a run.
     """
 
     name: str
     words: Sequence[str | Path]
     environment: Mapping[str, str]
     cwd: Path
+    leaves: Path | None = None
 
     def run(self) -> float:
         """Run it once.
@@ -48,6 +50,8 @@ class Command:
         Raises:
             BenchError: it failed.
         """
+        if self.leaves is not None:
+            self.leaves.unlink(missing_ok=True)
         started = time.perf_counter()
         done = subprocess.run(
             [str(word) for word in self.words],
@@ -110,6 +114,13 @@ class Ratio:
     pairs: int
 
 
+def verdict(value: float, *, least: float | None = None, most: float | None = None) -> str:
+    """Say what is demanded of a figure, and whether it holds."""
+    holds = (least is None or value >= least) and (most is None or value <= most)
+    demand = f"at least {least:g}" if least is not None else f"at most {most:g}"
+    return f"{demand}: {'holds' if holds else 'FALLS SHORT'}"
+
+
 def compare(a: Command, b: Command, *, pairs: int, warm_up: int = 2) -> Ratio:
     """Run ``a`` and ``b`` in alternation and compare them.
 
@@ -119,7 +130,29 @@ def compare(a: Command, b: Command, *, pairs: int, warm_up: int = 2) -> Ratio:
     for _ in range(warm_up):
         a.run()
         b.run()
-    taken = [(a.run(), b.run()) for _ in range(pairs)]
+    return _ratio([(a.run(), b.run()) for _ in range(pairs)])
+
+
+def compare_calls(
+    a: Callable[[], object], b: Callable[[], object], *, pairs: int, repeat: int, warm_up: int = 2
+) -> Ratio:
+    """Call ``a`` and ``b`` in alternation, each ``repeat`` times in a row, and compare them.
+
+    Returns:
+        Seconds of one call each, and the ratio.
+    """
+    taken = []
+    for _ in range(warm_up + pairs):
+        marks = [time.perf_counter()]
+        for call in (a, b):
+            for _ in range(repeat):
+                call()
+            marks.append(time.perf_counter())
+        taken.append(((marks[1] - marks[0]) / repeat, (marks[2] - marks[1]) / repeat))
+    return _ratio(taken[warm_up:])
+
+
+def _ratio(taken: Sequence[tuple[float, float]]) -> Ratio:
     ratios = [first / second for first, second in taken]
     return Ratio(
         seconds_a=statistics.median(first for first, _ in taken),
@@ -127,7 +160,7 @@ def compare(a: Command, b: Command, *, pairs: int, warm_up: int = 2) -> Ratio:
         median=statistics.median(ratios),
         low=min(ratios),
         high=max(ratios),
-        pairs=pairs,
+        pairs=len(taken),
     )
 
 

@@ -15,10 +15,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pki.cms import add_timestamp, parse_signature, sign_statement
+from pki.crl import Reason, revoked_since
 from pki.keys import encode_private_key
 from skillpkg.archive import PayloadFile, encode_payload, write_archive
 from skillpkg.manifest import FileEntry, Manifest, encode_statement, seal_manifest
 from skillpkg.names import Namespace, PackageName, Sha256Digest, Version
+from skillpkg.package import pack
 from tests.pki.authority import Authority
 from tests.skillpkg.skills import token_over
 
@@ -52,20 +54,19 @@ class Specimen:
         return options
 
 
-def make_specimen(folder: Path, *, size: int) -> Specimen:
-    """Return a signed, time-stamped package of about ``size`` bytes."""
-    now = dt.datetime.now(dt.UTC)
-    authority = Authority.create(at=now - dt.timedelta(hours=1))
-    rest, files = size, [PayloadFile(path="SKILL.md", mode=0o644, data=_SKILL)]
-    while rest > 0:
-        part = min(rest, FILE_SIZE)
-        files.append(PayloadFile(path=f"assets/{len(files):02d}.bin", mode=0o644, data=secrets.token_bytes(part)))
-        rest -= part
+def make_specimen(folder: Path, *, size: int, revoked: int = 0) -> Specimen:
+    """Return a signed, time-stamped package of about ``size`` bytes, with ``revoked`` others in its shard."""
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    authority = Authority.create(at=now - dt.timedelta(hours=1), shards=1)
+    leaf = authority.organisation.leaf
+    entries = [
+        revoked_since(1 << 126 | secrets.randbits(126), Reason.KEY_COMPROMISE, authority.at) for _ in range(revoked)
+    ]
+    authority.revoked[authority.publisher_ca.ski] = {entry.serial: entry for entry in entries}
     folder.mkdir(parents=True, exist_ok=True)
     package, root = folder / "specimen.skill", folder / "root.pem"
-    package.write_bytes(_sealed(authority, sorted(files, key=lambda file: file.path), now - dt.timedelta(minutes=30)))
+    package.write_bytes(_sealed(authority, _files(size), now - dt.timedelta(minutes=30)))
     root.write_bytes(authority.root.public_bytes(Encoding.PEM))
-    leaf = authority.organisation.leaf
     wanted = {
         authority.address_of(leaf),
         authority.address(authority.root_ca, 0),
@@ -80,8 +81,22 @@ def make_specimen(folder: Path, *, size: int) -> Specimen:
     return Specimen(package=package, root=root, crls=tuple(crls))
 
 
+def make_unsigned(size: int) -> bytes:
+    """Return an unsigned package of about ``size`` bytes."""
+    return pack(_files(size), namespace=Namespace("acme"), version=Version("1.0.0"))
+
+
 def make_peer_signature(folder: Path, payload: Path, *, peer: Path) -> list[str | Path]:
     """Let ``model_signing`` sign the same bytes with a certificate; return the arguments that verify them."""
+    words = make_peer_model(folder, payload, peer=peer)
+    subprocess.run(list(map(str, words)), check=True, capture_output=True, timeout=SIGN_SECONDS)
+    signature, model = words[-2:]
+    return ["verify", "certificate", "--signature", signature, "--certificate_chain", folder / "root.pem", model]
+
+
+def make_peer_model(folder: Path, payload: Path, *, peer: Path) -> list[str | Path]:
+    """Give ``model_signing`` the same bytes and a certificate; return the command that signs them."""
+    folder.mkdir(exist_ok=True)
     root, leaf_key, leaf = _peer_chain()
     files = {"root.pem": root, "leaf.pem": leaf, "leaf.key": leaf_key}
     for name, content in files.items():
@@ -89,13 +104,19 @@ def make_peer_signature(folder: Path, payload: Path, *, peer: Path) -> list[str 
     model = folder / "model"
     model.mkdir()
     (model / payload.name).write_bytes(payload.read_bytes())
-    signature = folder / "model.sig"
-    words: list[str | Path] = [
+    return [
         peer, "sign", "certificate", "--private_key", folder / "leaf.key", "--signing_certificate", folder / "leaf.pem",
-        "--certificate_chain", folder / "root.pem", "--signature", signature, model,
+        "--certificate_chain", folder / "root.pem", "--signature", folder / "model.sig", model,
     ]  # fmt: skip
-    subprocess.run(list(map(str, words)), check=True, capture_output=True, timeout=SIGN_SECONDS)
-    return ["verify", "certificate", "--signature", signature, "--certificate_chain", folder / "root.pem", model]
+
+
+def _files(size: int) -> list[PayloadFile]:
+    rest, files = size, [PayloadFile(path="SKILL.md", mode=0o644, data=_SKILL)]
+    while rest > 0:
+        part = min(rest, FILE_SIZE)
+        files.append(PayloadFile(path=f"assets/{len(files):02d}.bin", mode=0o644, data=secrets.token_bytes(part)))
+        rest -= part
+    return sorted(files, key=lambda file: file.path)
 
 
 def _sealed(authority: Authority, files: list[PayloadFile], stamped_at: dt.datetime) -> bytes:
@@ -158,4 +179,4 @@ def _peer_chain() -> tuple[bytes, bytes, bytes]:
     return certificates[0], encode_private_key(leaf_key), certificates[1]
 
 
-__all__ = ["MEBIBYTE", "Specimen", "make_peer_signature", "make_specimen"]
+__all__ = ["MEBIBYTE", "Specimen", "make_peer_model", "make_peer_signature", "make_specimen", "make_unsigned"]
