@@ -34,6 +34,7 @@ REQUIRED: Mapping[str, bool] = {
     "DERIVE": False,
     "SIGN_RECOVER": False,
     "MODIFIABLE": False,
+    "COPYABLE": False,
 }
 """What must be read back from a private key, by name without ``CKA_``."""
 
@@ -41,8 +42,7 @@ REQUIRED: Mapping[str, bool] = {
 _OBSERVED = frozenset({"ALWAYS_SENSITIVE", "NEVER_EXTRACTABLE", "LOCAL"})
 
 PRIVATE_TEMPLATE: Mapping[Attribute, Any] = {
-    **{Attribute[name]: value for name, value in REQUIRED.items() if name not in _OBSERVED},
-    Attribute.COPYABLE: False,
+    Attribute[name]: value for name, value in REQUIRED.items() if name not in _OBSERVED
 }
 PUBLIC_TEMPLATE: Mapping[Attribute, Any] = {
     Attribute.TOKEN: True,

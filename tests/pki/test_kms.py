@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -226,6 +227,11 @@ def test_missing_credentials_are_the_operators_to_set(kms: KmsServer, monkeypatc
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert _error(kms.uri("p256"), ConfigurationError).code == "KMS-CREDENTIALS"
+
+
+def test_missing_library_is_the_operators_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    assert _error("awskms:alias/key", ConfigurationError).code == "KMS-EXTRA"
 
 
 def test_missing_region_is_the_operators_to_set() -> None:

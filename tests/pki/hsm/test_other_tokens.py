@@ -36,8 +36,11 @@ def test_key_of_unknown_birth_signs_but_is_no_key_for_a_ceremony(nss: NssToken) 
         attributes = token.attributes("unknown birth")
     assert attributes.spec is KeySpec.P384
     findings = check_attributes(attributes)
-    assert ("HSM-ATTRIBUTES", "CKA_LOCAL") in {(finding.rule, finding.field) for finding in findings}
-    assert "expected True - got False" in next(item.message for item in findings if item.field == "CKA_LOCAL")
+    assert {finding.rule for finding in findings} == {"HSM-ATTRIBUTES"}
+    assert {finding.field: finding.message for finding in findings} == {
+        "CKA_LOCAL": "expected True - got False",
+        "CKA_COPYABLE": "expected False - got nothing",
+    }
 
 
 def test_token_that_cannot_store_the_template_generates_nothing(nss: NssToken) -> None:
@@ -137,7 +140,7 @@ def test_existing_key_in_a_tpm_signs(soft_tpm: SoftTpm, key_type: str) -> None:
     public_key = serialization.load_der_public_key(soft_tpm.read_public_key(token, label="key"))
     verify_message(require_public_key(public_key), base64.b64decode(signature), b"message")
     # Born in the TPM and unable to leave it; but it may decrypt, so it is no key for a ceremony either.
-    assert wider.split() == ["CKA_DECRYPT", "CKA_MODIFIABLE"]
+    assert wider.split() == ["CKA_COPYABLE", "CKA_DECRYPT", "CKA_MODIFIABLE"]
 
 
 @pytest.mark.usefixtures("soft_tpm")

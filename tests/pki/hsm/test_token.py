@@ -18,7 +18,7 @@ from pkcs11 import Attribute, KeyType, MechanismFlag
 
 from pki.errors import ConfigurationError, DeviceError, MalformedError, PolicyError
 from pki.hsm.attributes import KeyAttributes, check_attributes
-from pki.hsm.module import load_module
+from pki.hsm.module import PinTries, load_module
 from pki.hsm.public_keys import EC_PARAMETERS
 from pki.hsm.token import Token, open_private_key, open_token
 from pki.keys import KeySpec, sign_message, verify_message
@@ -106,7 +106,10 @@ def test_pin_is_asked_for_once_and_only_when_needed(softhsm: SoftHsm, label: str
 @pytest.mark.parametrize("pin", ["00000000", "", "x", "9" * 300])
 def test_wrong_pin_is_refused_and_tried_once(softhsm: SoftHsm, label: str, pin: str) -> None:
     with open_token(softhsm.module, label=label, pin=lambda: pin) as opened:
+        before = opened.pin_tries
         assert _code(opened.inventory) == "HSM-PIN"
+        # All that SoftHSM tells; it never locks.
+        assert (before, opened.pin_tries) == (PinTries.ALL, PinTries.FEWER)
     with open_token(softhsm.module, label=label, pin=lambda: PIN) as opened:
         assert opened.inventory() == ()
 
@@ -226,7 +229,7 @@ def test_careless_key_is_seen_for_what_it_is(softhsm: SoftHsm, label: str) -> No
     _generate_loosely(softhsm, label)
     with open_token(softhsm.module, label=label, pin=lambda: PIN) as opened:
         fields = {finding.field for finding in check_attributes(opened.attributes("key"))}
-    assert fields == {"CKA_DERIVE", "CKA_SIGN_RECOVER", "CKA_MODIFIABLE"}
+    assert fields == {"CKA_DERIVE", "CKA_SIGN_RECOVER", "CKA_MODIFIABLE", "CKA_COPYABLE"}
 
 
 def test_label_that_is_there_twice_is_never_used(softhsm: SoftHsm, label: str) -> None:
