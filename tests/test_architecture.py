@@ -293,7 +293,7 @@ def test_no_file_holds_a_path_of_somebodys_machine() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("name", ["base", "server", "dev", "bench"])
+@pytest.mark.parametrize("name", ["base", "server", "dev", "infra", "bench"])
 def test_locked_packages_have_hashes_and_no_address(name: str) -> None:
     text = (ROOT / "requirements" / f"{name}.txt").read_text("ascii")
     blocks = re.split(r"\n(?=[A-Za-z0-9])", text)

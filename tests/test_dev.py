@@ -24,7 +24,7 @@ def checkout(tmp_path: Path) -> Path:
     """A checkout with the script and what it reads, without environment."""
     folder = tmp_path / "checkout"
     (folder / "requirements").mkdir(parents=True)
-    for name in ("dev", "pyproject.toml", "requirements/dev.txt"):
+    for name in ("dev", "pyproject.toml", "requirements/dev.txt", "requirements/infra.txt"):
         shutil.copy2(ROOT / name, folder / name)
     return folder
 
@@ -149,6 +149,59 @@ def test_second_run_installs_nothing(checkout: Path, tmp_path: Path) -> None:
     assert again.returncode == 0
     assert again.stderr == ""
     assert (tmp_path / "calls").read_text() == first
+
+
+def two_environments(checkout: Path, path: Path, calls: Path) -> None:
+    """Stand-ins for both Pythons, which note the tests they are asked to run; nothing needs to be installed."""
+    program(path, "uv", "exit 0\n")
+    for tool in " ".join(re.findall(r"need may (.+)", (checkout / "dev").read_text())).split():
+        program(path, tool, "exit 0\n")
+    for name in (".venv", ".venv-infra"):
+        answer = f'case "$1 $2" in "- "*) echo made ;; "-m pytest") shift 2; echo "{name}: $*" >>{calls} ;; esac\n'
+        program(checkout / name / "bin", "python", answer)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), [".venv: ", ".venv-infra: tests/infra"]),
+        (("tests/pki", "-k", "infra"), [".venv: tests/pki -k infra"]),
+        (("tests/infra", "-x"), [".venv-infra: tests/infra -x"]),
+        (("-x", "tests/infra/test_cost.py"), [".venv-infra: -x tests/infra/test_cost.py"]),
+    ],
+)
+def test_each_test_runs_where_its_libraries_are(
+    checkout: Path, tmp_path: Path, arguments: tuple[str, ...], expected: list[str]
+) -> None:
+    path, calls = bare_path(tmp_path / "bin"), tmp_path / "calls"
+    two_environments(checkout, path, calls)
+    done = run(checkout, "test", *arguments, path=path)
+    assert done.returncode == 0, done.stderr
+    assert calls.read_text().splitlines() == expected
+
+
+@pytest.mark.parametrize(("demanded", "status"), [("1", 1), ("", 0)])
+def test_missing_pulumi_fails_only_where_completeness_is_demanded(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demanded: str, status: int
+) -> None:
+    path, calls = bare_path(tmp_path / "bin"), tmp_path / "calls"
+    two_environments(checkout, path, calls)
+    program(path, "uv", 'case "$*" in *requirements/infra.txt*) exit 1 ;; esac\n')
+    broken = 'case "$*" in "- "*) echo made ;; *"pip install"*) exit 1 ;; esac\n'
+    program(checkout / ".venv-infra" / "bin", "python", broken)
+    monkeypatch.setenv("SKREG_REQUIRE_REAL", demanded)
+    done = run(checkout, "test", path=path)
+    assert done.returncode == status
+    assert calls.read_text().splitlines() == [".venv: "]
+    assert ("cannot go on without Pulumi" if demanded else "going on without Pulumi") in done.stderr
+
+
+def test_failing_test_of_either_environment_fails_the_run(checkout: Path, tmp_path: Path) -> None:
+    path, calls = bare_path(tmp_path / "bin"), tmp_path / "calls"
+    for failing in (".venv", ".venv-infra"):
+        two_environments(checkout, path, calls)
+        program(checkout / failing / "bin", "python", 'case "$*" in "- "*) echo made ;; "-m pytest"*) exit 1 ;; esac\n')
+        assert run(checkout, "test", path=path).returncode == 1
 
 
 def test_scripts_can_be_executed() -> None:
