@@ -22,6 +22,7 @@ from ceremony.steps import steps
 from ceremony.verify import Evidence
 from ceremony.words import digest_words, sha256_hex, typed_words
 from pki.display import fingerprint_hex
+from pki.subjects import name_text
 
 
 def plan_json(plan: Plan) -> dict[str, object]:
@@ -115,7 +116,7 @@ def evidence_text(evidence: Evidence) -> str:
     for name, certificate in evidence.made.items():
         lines += [
             f"\nMade: certificate {name}",
-            fields(f"subject: {certificate.subject.rfc4514_string()}"),
+            fields(f"subject: {name_text(certificate.subject)}"),
             digest_block(fingerprint_hex(certificate)),
         ]
     lines += [f"\nMade: CRL of {issuer}" for issuer in evidence.hierarchy.crls]

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.extensions import ExtensionType
 
+from pki.der import GENERALIZED_TIME, Reader
 from pki.errors import MalformedError, PolicyError
 from pki.keys import key_spec
+from pki.subjects import name_text
 from pki.unreadable import UNREADABLE
 
 _TIME = "%Y-%m-%d %H:%M:%S UTC"
+_EXPIRED_CERTS_ON_CRL = "2.5.29.60"
 _USAGES = {
     "digital_signature": "digitalSignature",
     "content_commitment": "nonRepudiation",
@@ -28,6 +32,17 @@ _USAGES = {
     "crl_sign": "cRLSign",
 }
 _PURPOSES = {"1.3.6.1.5.5.7.3.3": "codeSigning", "1.3.6.1.5.5.7.3.8": "timeStamping"}
+_ALGORITHMS = {
+    "1.2.840.10045.4.3.2": "ecdsa-with-SHA256",
+    "1.2.840.10045.4.3.3": "ecdsa-with-SHA384",
+    "1.2.840.10045.4.3.4": "ecdsa-with-SHA512",
+    "1.2.840.113549.1.1.11": "sha256WithRSAEncryption",
+    "1.2.840.113549.1.1.12": "sha384WithRSAEncryption",
+    "1.2.840.113549.1.1.13": "sha512WithRSAEncryption",
+    "1.3.101.112": "Ed25519",
+}
+"""In the words of RFC 5758, RFC 8017 and RFC 8410; others are shown as their object identifier."""
+
 _NAMES = {
     "2.5.29.14": "subjectKeyIdentifier",
     "2.5.29.15": "keyUsage",
@@ -39,7 +54,7 @@ _NAMES = {
     "2.5.29.31": "cRLDistributionPoints",
     "2.5.29.35": "authorityKeyIdentifier",
     "2.5.29.37": "extKeyUsage",
-    "2.5.29.60": "expiredCertsOnCRL",
+    _EXPIRED_CERTS_ON_CRL: "expiredCertsOnCRL",
     "1.3.6.1.5.5.7.1.1": "authorityInfoAccess",
 }
 
@@ -75,22 +90,22 @@ def _lines(lines: Iterable[str]) -> str:
 
 
 def _certificate_lines(certificate: x509.Certificate) -> Iterator[str]:
-    yield f"subject: {certificate.subject.rfc4514_string()}"
-    yield f"issuer: {certificate.issuer.rfc4514_string()}"
+    yield f"subject: {name_text(certificate.subject)}"
+    yield f"issuer: {name_text(certificate.issuer)}"
     yield f"serial number: {certificate.serial_number:032x}"
     yield f"not before: {certificate.not_valid_before_utc.strftime(_TIME)}"
     yield f"not after: {certificate.not_valid_after_utc.strftime(_TIME)}"
     yield f"public key: {_describe_key(certificate)}"
-    yield f"signature algorithm: {certificate.signature_algorithm_oid.dotted_string}"
+    yield f"signature algorithm: {_describe_algorithm(certificate.signature_algorithm_oid)}"
     yield from _extension_lines(certificate.extensions)
     yield f"SHA-256 fingerprint: {fingerprint_hex(certificate)}"
 
 
 def _crl_lines(crl: x509.CertificateRevocationList) -> Iterator[str]:
-    yield f"issuer: {crl.issuer.rfc4514_string()}"
+    yield f"issuer: {name_text(crl.issuer)}"
     yield f"this update: {crl.last_update_utc.strftime(_TIME)}"
     yield f"next update: {crl.next_update_utc.strftime(_TIME) if crl.next_update_utc else 'none'}"
-    yield f"signature algorithm: {crl.signature_algorithm_oid.dotted_string}"
+    yield f"signature algorithm: {_describe_algorithm(crl.signature_algorithm_oid)}"
     yield from _extension_lines(crl.extensions)
     yield f"revoked: {len(crl)}"
     for entry in crl:
@@ -104,6 +119,10 @@ def _describe_key(certificate: x509.Certificate) -> str:
         return str(key_spec(certificate.public_key()))
     except (PolicyError, *UNREADABLE):
         return certificate.public_key_algorithm_oid.dotted_string
+
+
+def _describe_algorithm(oid: x509.ObjectIdentifier) -> str:
+    return _ALGORITHMS.get(oid.dotted_string, oid.dotted_string)
 
 
 def _extension_lines(extensions: x509.Extensions) -> Iterator[str]:
@@ -156,6 +175,24 @@ def _describe_name(name: x509.GeneralName) -> str:
             return f"{type(name).__name__} {name.value}"
 
 
+def _describe_unrecognized(value: x509.UnrecognizedExtension) -> str:
+    if value.oid.dotted_string == _EXPIRED_CERTS_ON_CRL:
+        return _describe_moment(value.value)
+    return value.value.hex()
+
+
+def _describe_moment(der: bytes) -> str:
+    """X.509 9.5.2.8: a GeneralizedTime; bytes that are none are shown as they are."""
+    try:
+        reader = Reader(der, code="PKI-UNREADABLE", what="expiredCertsOnCRL")
+        text = reader.take(GENERALIZED_TIME).content.decode("ascii")
+        reader.end()
+        moment = datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+    except (MalformedError, ValueError):
+        return der.hex()
+    return f"since {moment.strftime(_TIME)}"
+
+
 # One line for each extension that occurs here; others are shown as the library does.
 _DESCRIBERS: dict[type[ExtensionType], Callable[[Any], str]] = {
     x509.BasicConstraints: _describe_basic,
@@ -169,5 +206,5 @@ _DESCRIBERS: dict[type[ExtensionType], Callable[[Any], str]] = {
     x509.AuthorityInformationAccess: lambda value: ", ".join(_describe_name(d.access_location) for d in value),
     x509.CRLNumber: lambda value: str(value.crl_number),
     x509.IssuingDistributionPoint: _describe_scope,
-    x509.UnrecognizedExtension: lambda value: value.value.hex(),
+    x509.UnrecognizedExtension: _describe_unrecognized,
 }

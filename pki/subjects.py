@@ -80,7 +80,15 @@ class Subject:
         )
 
     def __str__(self) -> str:
-        return self.x509_name().rfc4514_string()
+        return name_text(self.x509_name())
+
+
+def name_text(name: x509.Name) -> str:
+    """Return a distinguished name as people read it (RFC 4514), with X.520's word for serialNumber.
+
+    RFC 4514 section 3 has no short name for it, and the library writes ``2.5.4.5``.
+    """
+    return name.rfc4514_string({NameOID.SERIAL_NUMBER: "serialNumber"})
 
 
 def read_subject(name: x509.Name) -> Subject:
@@ -125,6 +133,6 @@ def _refusal(field: str, expected: str, value: str) -> PolicyError:
 def _malformed(name: x509.Name) -> MalformedError:
     return MalformedError(
         f"subject - expected C, O, CN, serialNumber, once each, in this order, in their string types"
-        f" - got {name.rfc4514_string()[:160]!r}",
+        f" - got {name_text(name)[:160]!r}",
         code="PKI-SUBJECT",
     )

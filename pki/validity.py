@@ -45,6 +45,7 @@ from pki.crl_entries import BENIGN_REASONS, COMPROMISE_REASONS, Reason, RevokedE
 from pki.errors import TrustError
 from pki.profiles import TSA_KEY_USE
 from pki.revocation import CLOCK_SKEW
+from pki.subjects import name_text
 
 _CA_BENIGN = frozenset({Reason.SUPERSEDED, Reason.CESSATION_OF_OPERATION})
 _NEVER = frozenset({Reason.CERTIFICATE_HOLD, Reason.REMOVE_FROM_CRL})
@@ -65,7 +66,7 @@ class Standing:
     @property
     def name(self) -> str:
         """The subject, for messages."""
-        return self.certificate.subject.rfc4514_string()
+        return name_text(self.certificate.subject)
 
     def covers(self, begin: datetime, end: datetime) -> bool:
         """Tell whether the certificate is valid all the time from ``begin`` to ``end``."""

@@ -38,7 +38,7 @@ from pki.instants import whole_second
 from pki.names import Purpose, Tier, parse_package_uri
 from pki.revocation import CrlSet, VerifiedCrl, crl_address, verify_crl
 from pki.signed_data import SignedData, verify_signed_data
-from pki.subjects import read_subject
+from pki.subjects import name_text, read_subject
 from pki.timestamp import parse_token
 from pki.trust import Trust
 from pki.validity import (
@@ -311,7 +311,7 @@ def _signer(chain: VerifiedChain, purpose: Purpose) -> Signer:
         account_id=subject.serial_number if name else None,
         organisation=subject.organization if name and name.tier is Tier.ORGANISATION else None,
         domain=str(chain.domain),
-        subject=chain.leaf.subject.rfc4514_string(),
+        subject=name_text(chain.leaf.subject),
     )
 
 

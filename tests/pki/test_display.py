@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.crl import Reason
@@ -41,6 +42,8 @@ def test_intermediate_is_shown_with_what_it_may_name() -> None:
 def test_leaf_is_shown_with_its_name_and_addresses() -> None:
     leaf = AUTHORITY.organisation.leaf
     text = describe_certificate(leaf)
+    assert "subject: serialNumber=acct-acme,CN=Acme Ltd,O=Acme Ltd,C=SE" in text
+    assert "signature algorithm: ecdsa-with-SHA384" in text
     assert "subjectAltName: URI https://acme.orgs.skills.example/" in text
     assert f"cRLDistributionPoints: URI http://registry.example/pki/crl/{AUTHORITY.publisher_ca.ski}/" in text
     assert f"authorityInfoAccess: URI {AUTHORITY.urls.ca(AUTHORITY.publisher_ca.ski)}" in text
@@ -76,6 +79,9 @@ def test_crl_is_shown_with_scope_number_and_entries() -> None:
     serial = authority.publisher_ca.certificate.serial_number
     assert "issuingDistributionPoint (critical): CA certificates" in text
     assert f"cRLNumber: {int(NOW.timestamp())}" in text
+    assert "signature algorithm: ecdsa-with-SHA384" in text
+    began = authority.root.not_valid_before_utc.strftime("%Y-%m-%d %H:%M:%S UTC")
+    assert f"expiredCertsOnCRL: since {began}" in text
     assert f"  {serial:032x} since 2026-11-24 11:00:00 UTC: cACompromise" in text
 
 
@@ -83,6 +89,34 @@ def test_crl_is_shown_with_scope_number_and_entries() -> None:
 def test_shard_is_shown_with_its_address(ca: str) -> None:
     crl = x509.load_der_x509_crl(AUTHORITY.crl(getattr(AUTHORITY, ca)))
     assert "issuingDistributionPoint (critical): user certificates, URI http://" in describe_crl(crl)
+
+
+@pytest.mark.parametrize(
+    "der",
+    [
+        b"\x18\x0f20261332000000Z",
+        b"\x18\x0f2026112400000Z\xff",
+        b"\x17\x0d261124000000Z",
+        b"",
+        b"\x18\x0f20261124000000Z\x05",
+    ],
+)
+def test_moment_that_is_none_is_shown_as_its_bytes(der: bytes) -> None:
+    odd = mutate(
+        AUTHORITY.tsa.leaf,
+        AUTHORITY.timestamp_ca.key,
+        replace=((x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.60"), der), False),),
+    )
+    assert f"expiredCertsOnCRL: {der.hex()}" in describe_certificate(odd)
+
+
+def test_algorithm_that_is_not_used_here_is_shown_by_its_number() -> None:
+    key = dsa.generate_private_key(2048)
+    name = x509.Name([])
+    odd = x509.CertificateBuilder(name, name, AUTHORITY.root.public_key(), 7, NOW, NOW + timedelta(days=1)).sign(
+        key, hashes.SHA256()
+    )
+    assert "signature algorithm: 2.16.840.1.101.3.4.3.2" in describe_certificate(odd)
 
 
 def test_foreign_crl_is_shown_too() -> None:

@@ -16,7 +16,7 @@ FULL = Subject(common_name="Acme Ltd", organization="Acme Ltd", country="SE", se
 def test_subject_survives_the_certificate() -> None:
     assert read_subject(FULL.x509_name()) == FULL
     assert FULL.attributes() == ("country", "organization", "common_name", "serial_number")
-    assert str(FULL) == "2.5.4.5=acct-1,CN=Acme Ltd,O=Acme Ltd,C=SE"
+    assert str(FULL) == "serialNumber=acct-1,CN=Acme Ltd,O=Acme Ltd,C=SE"
 
 
 @pytest.mark.parametrize(

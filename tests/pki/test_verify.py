@@ -86,7 +86,7 @@ def test_organisation_is_told() -> None:
     assert verified.signer.account_id == "acct-acme"
     assert verified.signer.organisation == "Acme Ltd"
     assert verified.signer.domain == DOMAIN
-    assert verified.signer.subject == ACME.leaf.subject.rfc4514_string()
+    assert verified.signer.subject == "serialNumber=acct-acme,CN=Acme Ltd,O=Acme Ltd,C=SE"
 
 
 def test_individual_is_told() -> None:
