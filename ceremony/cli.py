@@ -15,16 +15,18 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from types import FrameType
 from typing import ParamSpec, TypeVar
 
 import click
 
+from ceremony.device import open_device
 from ceremony.folder import load_folder
 from ceremony.hierarchy import preflight
 from ceremony.inputs import load_inputs, read_file
+from ceremony.inventory import inventory_json, inventory_text, read_inventory
 from ceremony.rehearsal import rehearse
 from ceremony.report import evidence_json, evidence_text, plan_json, plan_text
 from ceremony.room import Terminal, ask_secret, read_lines
@@ -164,6 +166,26 @@ def verify(folder: Path, *, bundle: Path | None, root_sha256: str | None, rehear
     given = None if bundle is None else parse_bundle(read_file(bundle, MAX_BUNDLE_SIZE))
     evidence = verify_folder(load_folder(folder), bundle=given, root_sha256=root_sha256)
     _report(require_rehearsal(evidence) if rehearsal else require_ceremony(evidence), as_json=as_json)
+
+
+@main.command("inventory")
+@click.argument("module", type=_FILE)
+@click.option("--serial", "serials", multiple=True, required=True, help="Serial number of a token; may be repeated.")
+@click.option("--pin-fd", type=int, help="File descriptor with PINs, one a line, in the order of --serial.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@_told(STOPPED)
+def show_inventory(module: Path, *, serials: tuple[str, ...], pin_fd: int | None, as_json: bool) -> None:
+    """Show what is on tokens, through the PKCS#11 MODULE; nothing is changed."""
+    _guard_secrets()
+    room = Terminal(tokens=serials, pins=None if pin_fd is None else read_lines(pin_fd))
+    found = []
+    for serial in serials:
+        with open_device(module.absolute(), serial=serial, pin=partial(room.pin, serial)) as token:
+            found.append(read_inventory(token))
+    if as_json:
+        click.echo(json.dumps({"tokens": [inventory_json(item) for item in found]}))
+    else:
+        click.echo("\n".join(map(inventory_text, found)))
 
 
 def _now() -> datetime:
