@@ -187,20 +187,39 @@ class ArtefactStorage(Component):
 # --- signing keys ----------------------------------------------------------------------------------------------------
 
 
+class Curve(StrEnum):
+    """NIST's elliptic curves, with the hash that belongs to each."""
+
+    P256 = "P-256"
+    P384 = "P-384"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKey:
+    """A key that is wanted.
+
+    Attributes:
+        curve: Its curve, as its certificate's profile demands.
+        pin: File that holds its PIN, where one is wanted.
+    """
+
+    curve: Curve
+    pin: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKeysArgs:
     """Keys that sign and never leave.
 
     Attributes:
         network: From where they are used.
-        pins: What they are called, and which file holds the PIN where one is wanted. The root's key is never among
-            them: it is offline.
+        keys: The keys by name. The root's is never among them: it is offline.
         dedicated: In hardware modules of one's own.
         zones: Data centres for those modules.
     """
 
     network: Network
-    pins: Mapping[str, str]
+    keys: Mapping[str, SigningKey]
     dedicated: bool
     zones: int
 

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from pulumi import Input, Output
 
-from infra.interfaces import ArtefactStorageOutputs, DatabaseOutputs, SigningKeysOutputs
+from infra.interfaces import ArtefactStorageOutputs, Curve, DatabaseOutputs, SigningKey, SigningKeysOutputs
 
 FILES = "/run/skreg"
 """Where a program finds its files; nobody but its own user can read them."""
@@ -33,8 +33,13 @@ ISSUING_KEYS = ("registry", "publisher", "listing")
 TSA_KEY = "tsa"
 """Key of ``stamp``, apart from the others."""
 
-PINS = {**dict.fromkeys(ISSUING_KEYS, f"{FILES}/issuing.pin"), TSA_KEY: f"{FILES}/tsa.pin"}
-"""Where each key's PIN would be; a key service asks for none."""
+KEYS = {
+    "registry": SigningKey(curve=Curve.P384, pin=f"{FILES}/issuing.pin"),
+    "publisher": SigningKey(curve=Curve.P384, pin=f"{FILES}/issuing.pin"),
+    "listing": SigningKey(curve=Curve.P256, pin=f"{FILES}/issuing.pin"),
+    TSA_KEY: SigningKey(curve=Curve.P256, pin=f"{FILES}/tsa.pin"),
+}
+"""The keys: intermediates have the larger curve. A key service asks for no PIN."""
 
 _DATABASE = ("pgpass", "database-ca.pem")
 

@@ -132,7 +132,7 @@ def _foundation(settings: Settings, cloud: Cloud, files: Mapping[str, tuple[str,
     )
     keys = SigningKeysArgs(
         network=network,
-        pins=programs.PINS,
+        keys=programs.KEYS,
         dedicated=profile.dedicated_keys,
         zones=profile.zones,
     )

@@ -15,7 +15,7 @@ from pulumi_aws import iam
 
 from infra.aws.database import PORT, AwsDatabase
 from infra.aws.identity import AwsIdentity
-from infra.aws.keys import ALGORITHM, HSM_PORTS, AwsSigningKeys
+from infra.aws.keys import HSM_PORTS, AwsSigningKeys
 from infra.aws.network import HTTPS, let_in, let_through
 from infra.aws.place import own
 from infra.aws.policies import document, statement
@@ -81,7 +81,7 @@ def _sign(who: AwsIdentity, key: Key) -> None:
         statement(
             ["kms:Sign"],
             [made.arn],
-            condition={"StringEquals": {"kms:SigningAlgorithm": ALGORITHM}},
+            condition={"StringEquals": {"kms:SigningAlgorithm": keys.algorithm(key.name)}},
         ),
         statement(["kms:GetPublicKey", "kms:DescribeKey"], [made.arn]),
     )

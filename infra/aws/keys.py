@@ -20,10 +20,10 @@ from infra.aws.network import AwsNetwork
 from infra.aws.place import Place, own
 from infra.aws.policies import document, statement
 from infra.errors import InfraError
-from infra.interfaces import SigningKeys, SigningKeysArgs, SigningKeysOutputs
+from infra.interfaces import Curve, SigningKeys, SigningKeysArgs, SigningKeysOutputs
 
-SPEC = "ECC_NIST_P384"
-ALGORITHM = "ECDSA_SHA_384"
+SPECS = {Curve.P256: "ECC_NIST_P256", Curve.P384: "ECC_NIST_P384"}
+ALGORITHMS = {Curve.P256: "ECDSA_SHA_256", Curve.P384: "ECDSA_SHA_384"}
 HSM_MODULE = "/opt/cloudhsm/lib/libcloudhsm_pkcs11.so"
 HSM_TOKEN = "hsm1"  # noqa: S105 - the label that CloudHSM gives its token, no secret
 HSM_PORTS = (2223, 2225)
@@ -42,25 +42,31 @@ class AwsSigningKeys(SigningKeys):
             opts: Pulumi's options.
         """
         super().__init__("aws", name, opts)
-        self._name, self._place, self._pins = name, place, args.pins
+        self._name, self._place, self._wanted = name, place, args.keys
         self.network = own(args.network, AwsNetwork)
         self.keys: Mapping[str, kms.Key] = {}
         self.cluster: cloudhsmv2.Cluster | None = None
         if args.dedicated:
             self.cluster = self._cluster(name, args.zones)
         else:
-            self.keys = {key: self._key(f"{name}-{key}") for key in args.pins}
+            self.keys = {key: self._key(f"{name}-{key}", wanted.curve) for key, wanted in args.keys.items()}
         self.finish()
 
     @property
     def outputs(self) -> SigningKeysOutputs:
         """What others may know."""
-        return SigningKeysOutputs(uris={name: Output.from_input(self._uri(name)) for name in self._pins})
+        return SigningKeysOutputs(uris={name: Output.from_input(self._uri(name)) for name in self._wanted})
+
+    def algorithm(self, name: str) -> str:
+        """Return KMS's name for the algorithm that a key signs with."""
+        return ALGORITHMS[self._wanted[name].curve]
 
     def _uri(self, name: str) -> str:
         if self.cluster is None:
             return f"awskms:alias/{self._name}-{name}?region={self._place.region}"
-        return f"pkcs11:token={HSM_TOKEN};object={name}?module-path={HSM_MODULE}&pin-source=file:{self._pins[name]}"
+        return (
+            f"pkcs11:token={HSM_TOKEN};object={name}?module-path={HSM_MODULE}&pin-source=file:{self._wanted[name].pin}"
+        )
 
     def key(self, name: str) -> kms.Key:
         """Return one key of KMS.
@@ -69,15 +75,15 @@ class AwsSigningKeys(SigningKeys):
             InfraError: there is none of that name (``INF-GRANT``).
         """
         if name not in self.keys:
-            raise InfraError(f"key - expected one of {', '.join(self._pins)} - got {name}", code="INF-GRANT")
+            raise InfraError(f"key - expected one of {', '.join(self._wanted)} - got {name}", code="INF-GRANT")
         return self.keys[name]
 
-    def _key(self, name: str) -> kms.Key:
+    def _key(self, name: str, curve: Curve) -> kms.Key:
         root = {"AWS": f"arn:aws:iam::{self._place.account}:root"}
         key = kms.Key(
             name,
             description=f"skreg: {name} signs",
-            customer_master_key_spec=SPEC,
+            customer_master_key_spec=SPECS[curve],
             key_usage="SIGN_VERIFY",
             # A certificate names the key: a new key is a new certificate, made in a ceremony.
             enable_key_rotation=False,

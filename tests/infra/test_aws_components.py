@@ -10,17 +10,25 @@ from typing import Any
 import pytest
 
 from infra.aws.database import CLASSES
-from infra.aws.keys import ALGORITHM, SPEC
+from infra.aws.keys import SPECS
 from infra.aws.place import own
 from infra.cloud import open_cloud
 from infra.errors import InfraError
-from infra.interfaces import Database, DatabaseArgs, DatabaseOutputs, NetworkArgs
+from infra.interfaces import Curve, Database, DatabaseArgs, DatabaseOutputs, NetworkArgs
 from infra.profiles import LARGE, SMALL
+from pki.keys import KeySpec
+from pki.profiles import LISTING_LEAF, PUBLISHER_INTERMEDIATE, REGISTRY_INTERMEDIATE, TSA_LEAF
 from registry.serve import SECONDS as GRACEFUL_SECONDS
 from tests.infra.deployments import deployed, settings
 from tests.infra.recorder import ZONES, record
 
 PROFILES = {"small": SMALL, "large": LARGE}
+PROFILES_OF_KEYS = {
+    "registry": REGISTRY_INTERMEDIATE,
+    "publisher": PUBLISHER_INTERMEDIATE,
+    "listing": LISTING_LEAF,
+    "tsa": TSA_LEAF,
+}
 
 
 def statements(policy: str) -> list[dict[str, Any]]:
@@ -159,9 +167,21 @@ def test_cdn_alone_reads_the_bucket() -> None:
 def test_keys_sign_and_do_nothing_else() -> None:
     keys = [one.inputs for one in deployed().all("kms:Key") if one.inputs.get("keyUsage") == "SIGN_VERIFY"]
     assert len(keys) == 4
-    assert {one["customerMasterKeySpec"] for one in keys} == {SPEC}
-    assert SPEC.endswith("P384")
-    assert ALGORITHM == "ECDSA_SHA_384"
+
+
+@pytest.mark.parametrize("name", PROFILES_OF_KEYS)
+def test_key_is_of_the_kind_that_its_certificate_demands(name: str) -> None:
+    made = deployed().one("kms:Key", f"skreg-{name}").inputs["customerMasterKeySpec"]
+    assert {SPECS[Curve.P256]: KeySpec.P256, SPECS[Curve.P384]: KeySpec.P384}[made] in PROFILES_OF_KEYS[name].keys
+
+
+@pytest.mark.parametrize("name", PROFILES_OF_KEYS)
+def test_key_signs_with_the_algorithm_that_the_programs_ask_for(name: str) -> None:
+    spec = deployed().one("kms:Key", f"skreg-{name}").inputs["customerMasterKeySpec"]
+    who = "stamp" if name == "tsa" else "sign"
+    granted = json.loads(deployed().one("iam:RolePolicy", f"skreg-{who}-sign-{name}").inputs["policy"])["Statement"][0]
+    hashed = {"ECC_NIST_P256": "256", "ECC_NIST_P384": "384"}[spec]
+    assert granted["Condition"] == {"StringEquals": {"kms:SigningAlgorithm": f"ECDSA_SHA_{hashed}"}}
 
 
 def test_hardware_modules_are_two_in_two_zones() -> None:

@@ -19,11 +19,13 @@ from infra.interfaces import (
     Area,
     ArtefactStorageArgs,
     Component,
+    Curve,
     DatabaseArgs,
     IdentityArgs,
     Key,
     NetworkArgs,
     ServiceArgs,
+    SigningKey,
     SigningKeysArgs,
     Verb,
     plain,
@@ -37,7 +39,10 @@ from tests.infra.deployments import CONFIG, IMAGES
 from tests.infra.recorder import record
 
 ROOT = Path(__file__).resolve().parents[2]
-KEYS = {"registry": "/run/skreg/issuing.pin", "tsa": "/run/skreg/tsa.pin"}
+KEYS = {
+    "registry": SigningKey(curve=Curve.P384, pin="/run/skreg/issuing.pin"),
+    "tsa": SigningKey(curve=Curve.P256, pin="/run/skreg/tsa.pin"),
+}
 IDS = re.compile(r"arn:|\b(vpc|subnet|sg|pl|i|key)-[0-9a-z]|projects/|/subscriptions/")
 """What providers call their things: none of that is an output."""
 
@@ -59,7 +64,7 @@ def parts(cloud: Cloud, *, dedicated: bool = False) -> dict[str, Component]:
         "Database": cloud.database("t", database),
         "ArtefactStorage": cloud.artefact_storage("t", ArtefactStorageArgs()),
         "SigningKeys": cloud.signing_keys(
-            "t", SigningKeysArgs(network=network, pins=KEYS, dedicated=dedicated, zones=2)
+            "t", SigningKeysArgs(network=network, keys=KEYS, dedicated=dedicated, zones=2)
         ),
         "Identity": who,
         "DnsTls": cloud.dns_tls("t", DnsTlsArgs(domain="skills.example.org", zone="example.org")),
@@ -158,7 +163,7 @@ def test_every_key_has_a_uri_that_the_programs_know(provider: str, dedicated: bo
     assert set(found["uris"]) == set(KEYS)
     for name, uri in found["uris"].items():
         if uri.startswith("pkcs11:"):
-            assert str(Pkcs11Uri.parse(uri).pin_source) == KEYS[name]
+            assert str(Pkcs11Uri.parse(uri).pin_source) == KEYS[name].pin
         else:
             assert KmsUri.parse(uri).region
 
