@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -13,6 +14,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pki.errors import ConfigurationError, DeviceError, MalformedError, PolicyError, ToolkitError, TransportError
 from pki.keys import KeySpec, generate_key, hash_for, require_public_key, same_key, sign_message, verify_message
@@ -296,3 +299,17 @@ def test_uri_with_a_secret_in_it_is_refused_without_repeating_it() -> None:
     with pytest.raises(MalformedError) as caught:
         KmsUri.parse("awskms:k?endpoint=https://ada:tr0ub4dor@kms.example")
     assert "tr0ub4dor" not in str(caught.value)
+
+
+_pieces = st.sampled_from(
+    ["awskms:", "alias/a", "?", "&", "region=", "endpoint=", "http://", "https://", "[", "]", "::1"]
+)
+
+
+@given(st.lists(st.one_of(_pieces, st.text(max_size=5)), max_size=12).map("".join))
+def test_any_text_is_a_uri_or_an_error_of_ours(text: str) -> None:
+    for candidate in (text, f"awskms:{text}", f"awskms:k?endpoint=http://{text}"):
+        with contextlib.suppress(MalformedError):
+            parsed = KmsUri.parse(candidate)
+            assert (parsed.endpoint or "https:").startswith(("https:", "http:"))
+            assert candidate.startswith(f"awskms:{parsed.key}")

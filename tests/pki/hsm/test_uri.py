@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,18 @@ def test_uri_survives_the_round_trip(token: str, label: str, key_id: bytes) -> N
     uri = Pkcs11Uri(token=token, object=label, id=key_id, module_path=Path("/m.so"), pin_source=Path("/etc/my pin"))
     if "pin-value" not in str(uri).lower():
         assert Pkcs11Uri.parse(str(uri)) == uri
+
+
+_pieces = st.sampled_from(
+    ["pkcs11:", "token=", "object=", "id=", "?", "&", ";", "%", "%ff", "pin-source=file:", "pin-value"]
+)
+
+
+@given(st.lists(st.one_of(_pieces, st.text(max_size=5)), max_size=12).map("".join))
+def test_any_text_is_a_uri_or_an_error_of_ours(text: str) -> None:
+    for candidate in (text, f"pkcs11:{text}"):
+        with contextlib.suppress(MalformedError, PolicyError):
+            parsed = Pkcs11Uri.parse(candidate)
+            assert "pin-value" not in candidate.lower()
+            if "pin-value" not in str(parsed).lower():
+                assert Pkcs11Uri.parse(str(parsed)) == parsed
