@@ -36,6 +36,13 @@ READS = ["GET", "HEAD"]
 ALL_METHODS = ["GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"]
 STORE, REGISTRY = "store", "registry"
 
+_FOREVER = cloudfront.ResponseHeadersPolicyCustomHeadersConfigItemArgs(
+    header="Cache-Control", value=f"public, max-age={YEAR}, immutable", override=True
+)
+_SHORTLY = cloudfront.ResponseHeadersPolicyCustomHeadersConfigItemArgs(
+    header="Cache-Control", value=f"public, max-age={SHORT}", override=False
+)
+
 STATIC = {"/packages/*": True, "/index/*": False, "/pki/*": False, "/.well-known/*": False}
 """Paths of the store, and whether what lies there never changes."""
 
@@ -58,7 +65,7 @@ class AwsCdn(Cdn):
         storage = own(args.storage, AwsStorage)
         self._domain = dns.domain
         forever, shortly = self._cache("forever", YEAR, YEAR, YEAR), self._cache("shortly", 0, SHORT, AT_MOST)
-        headers = {True: self._headers("forever", keep=True), False: self._headers("shortly", keep=False)}
+        headers = {True: self._headers("forever", _FOREVER), False: self._headers("shortly", _SHORTLY)}
         self.distribution = cloudfront.Distribution(
             name,
             enabled=True,
@@ -68,7 +75,7 @@ class AwsCdn(Cdn):
             is_ipv6_enabled=True,
             price_class="PriceClass_All",
             origins=[self._store_origin(storage.bucket), self._registry_origin(registry)],
-            default_cache_behavior=_registry_behaviour(headers[False]),
+            default_cache_behavior=_registry_behaviour(self._headers("registry", None)),
             ordered_cache_behaviors=[
                 _store_behaviour(path, forever if keep else shortly, headers[keep]) for path, keep in STATIC.items()
             ],
@@ -156,15 +163,17 @@ class AwsCdn(Cdn):
         )
         return policy.id
 
-    def _headers(self, name: str, *, keep: bool) -> Output[str]:
-        value = f"public, max-age={YEAR}, immutable" if keep else f"public, max-age={SHORT}"
-        caching = cloudfront.ResponseHeadersPolicyCustomHeadersConfigItemArgs(
-            header="Cache-Control", value=value, override=keep
-        )
+    def _headers(
+        self, name: str, caching: cloudfront.ResponseHeadersPolicyCustomHeadersConfigItemArgs | None
+    ) -> Output[str]:
+        """Headers that browsers obey; what the registry answers says itself whether it may be kept."""
+        items = None if caching is None else [caching]
         policy = cloudfront.ResponseHeadersPolicy(
             f"{self._name}-{name}",
             security_headers_config=_security_headers(),
-            custom_headers_config=cloudfront.ResponseHeadersPolicyCustomHeadersConfigArgs(items=[caching]),
+            custom_headers_config=None
+            if items is None
+            else cloudfront.ResponseHeadersPolicyCustomHeadersConfigArgs(items=items),
             opts=self._child,
         )
         return policy.id

@@ -127,7 +127,7 @@ class AwsCloud(Cloud):
 
     def observability(self, name: str, args: ObservabilityArgs) -> AwsObservability:
         """Make alarms and budget."""
-        return AwsObservability(name, args, place=self._place, key=self._key, opts=self._opts)
+        return AwsObservability(name, args, key=self._key, opts=self._opts)
 
     @property
     def _shared(self) -> Runtime:

@@ -35,7 +35,7 @@ class AwsDnsTls(DnsTls):
         invoke = pulumi.InvokeOptions(provider=place.provider)
         self._zone = route53.get_zone(name=args.zone, private_zone=False, opts=invoke).zone_id
         self.cdn = self._certificate("cdn", GLOBAL_REGION)
-        regional = self._certificate("alb", place.region)
+        self.regional = self._certificate("alb", place.region)
         option = self.cdn.domain_validation_options[0]
         record = route53.Record(
             f"{name}-proof",
@@ -47,7 +47,7 @@ class AwsDnsTls(DnsTls):
             opts=self._child,
         )
         self.cdn_certificate = self._proved("cdn", self.cdn, record, GLOBAL_REGION)
-        self.regional_certificate = self._proved("alb", regional, record, place.region)
+        self.regional_certificate = self._proved("alb", self.regional, record, place.region)
         self.finish()
 
     @property

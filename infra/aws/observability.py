@@ -16,7 +16,7 @@ from pulumi_aws import budgets, cloudwatch, kms, sns
 
 from infra.aws.database import AwsDatabase
 from infra.aws.dns import AwsDnsTls
-from infra.aws.place import GLOBAL_REGION, Place, own
+from infra.aws.place import own
 from infra.aws.registry import AwsRegistryService
 from infra.aws.services import AwsWorkerService
 from infra.edge import Observability, ObservabilityArgs, ObservabilityOutputs
@@ -84,24 +84,20 @@ class Alarm:
 class AwsObservability(Observability):
     """Alarms and budget."""
 
-    def __init__(
-        self, name: str, args: ObservabilityArgs, *, place: Place, key: kms.Key, opts: pulumi.ResourceOptions
-    ) -> None:
+    def __init__(self, name: str, args: ObservabilityArgs, *, key: kms.Key, opts: pulumi.ResourceOptions) -> None:
         """Make them.
 
         Args:
             name: Their name.
             args: What is wanted.
-            place: Where.
             key: Encrypts what is told.
             opts: Pulumi's options.
         """
         super().__init__("aws", name, opts)
-        self._name, self._place = name, place
+        self._name = name
         self._child = pulumi.ResourceOptions(parent=self)
         self._alarms: list[str] = []
-        self._topic = self._tell(args.email, place.region, key)
-        self._global_topic = self._tell(args.email, GLOBAL_REGION, None)
+        self._topic = self._tell(args.email, key)
         for count in COUNTS:
             self._count(count, own(args.workers[count.worker], AwsWorkerService))
         self._watch_lists()
@@ -117,12 +113,10 @@ class AwsObservability(Observability):
         """What others may know."""
         return ObservabilityOutputs(alarms=tuple(self._alarms))
 
-    def _tell(self, email: str, region: str, key: kms.Key | None) -> sns.Topic:
-        name = f"{self._name}-alarms-{region}"
-        # The key is this region's: the topic of the other one takes the key that AWS keeps there.
-        encrypt = "alias/aws/sns" if key is None else key.arn
-        topic = sns.Topic(name, kms_master_key_id=encrypt, region=region, opts=self._child)
-        sns.TopicSubscription(name, topic=topic.arn, protocol="email", endpoint=email, region=region, opts=self._child)
+    def _tell(self, email: str, key: kms.Key) -> sns.Topic:
+        name = f"{self._name}-alarms"
+        topic = sns.Topic(name, kms_master_key_id=key.arn, opts=self._child)
+        sns.TopicSubscription(name, topic=topic.arn, protocol="email", endpoint=email, opts=self._child)
         return topic
 
     def _count(self, count: LogCount, worker: AwsWorkerService) -> None:
@@ -222,13 +216,10 @@ class AwsObservability(Observability):
             words="the TLS certificate ends within 20 days: it is not renewed by itself",
             silence="missing",
         )
-        # Its numbers are where the certificate is.
-        self._alarm(ending, {"CertificateArn": name.cdn.arn}, region=GLOBAL_REGION)
+        # CloudFront's has the same name, the same proof and the same age, and lies in a region without our topic.
+        self._alarm(ending, {"CertificateArn": name.regional.arn})
 
-    def _alarm(
-        self, alarm: Alarm, dimensions: dict[str, pulumi.Output[str]] | None = None, *, region: str | None = None
-    ) -> None:
-        topic = self._topic if region is None else self._global_topic
+    def _alarm(self, alarm: Alarm, dimensions: dict[str, pulumi.Output[str]] | None = None) -> None:
         name = f"{self._name}-{alarm.name}"
         cloudwatch.MetricAlarm(
             name,
@@ -243,9 +234,8 @@ class AwsObservability(Observability):
             period=alarm.period,
             evaluation_periods=alarm.periods,
             treat_missing_data=alarm.silence,
-            alarm_actions=[topic.arn],
-            ok_actions=[topic.arn],
-            region=self._place.region if region is None else region,
+            alarm_actions=[self._topic.arn],
+            ok_actions=[self._topic.arn],
             opts=self._child,
         )
         self._alarms.append(name)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from infra.aws.cdn import CACHING_DISABLED
 from infra.aws.database import CLASSES
 from infra.aws.keys import SPECS
 from infra.aws.place import own
@@ -283,6 +284,16 @@ def test_packages_stay_cached_and_lists_do_not() -> None:
     static = deployed().one("cloudfront:Distribution", "skreg").inputs["orderedCacheBehaviors"]
     used = {one["pathPattern"]: one["cachePolicyId"] for one in static}
     assert [path for path, policy in used.items() if policy.endswith("skreg-forever")] == ["/packages/*"]
+
+
+def test_what_the_registry_answers_is_kept_by_nobody_unless_it_says_so() -> None:
+    default = deployed().one("cloudfront:Distribution", "skreg").inputs["defaultCacheBehavior"]
+    headers = {one.name: one.inputs for one in deployed().all("cloudfront:ResponseHeadersPolicy")}
+    assert default["responseHeadersPolicyId"].endswith("skreg-registry")
+    assert "customHeadersConfig" not in headers["skreg-registry"]
+    assert default["cachePolicyId"] == CACHING_DISABLED
+    (item,) = headers["skreg-forever"]["customHeadersConfig"]["items"]
+    assert item == {"header": "Cache-Control", "value": "public, max-age=31536000, immutable", "override": True}
 
 
 def test_plain_http_is_for_what_certificates_name() -> None:
