@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import IPv4Network
 
@@ -9,6 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from pki.assembly import sign_structure
 from pki.errors import MalformedError
 from pki.extensions import EXCLUDED, alternative_uri, constrained_names, crl_url_in
 from pki.names import IntermediateRole
@@ -111,10 +113,33 @@ def test_additional_extension_is_refused(name: str, extension: Extension) -> Non
     assert "extensions" in {field for _, field in rules(name, changed(name, replace=(extension,)))}
 
 
-def test_malformed_extension_is_refused() -> None:
-    junk = x509.UnrecognizedExtension(x509.KeyUsage.oid, b"\xff\xff")
-    broken = changed("tsa", replace=((junk, True),))
-    assert rules("tsa", broken) != set()
+JUNK = x509.UnrecognizedExtension(x509.KeyUsage.oid, b"\xff\xff")
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_malformed_extension_is_refused(name: str) -> None:
+    assert ("PKI-PROFILE", "extensions") in rules(name, changed(name, replace=((JUNK, True),)))
+
+
+@pytest.mark.parametrize("read", [constrained_names, alternative_uri])
+def test_names_beside_a_malformed_extension_are_not_read(read: Callable[[x509.Certificate], object]) -> None:
+    with pytest.raises(MalformedError) as caught:
+        read(changed("registry", replace=((JUNK, True),)))
+    assert caught.value.code == "PKI-NAME"
+
+
+def test_extension_twice_is_refused() -> None:
+    """The builder refuses to write it, so one extension's identifier is changed into another's, of the same length."""
+    certificate, _, _ = GOOD["organisation"]
+    tbs = certificate.tbs_certificate_bytes
+    alternative, key_identifier = bytes.fromhex("0603551d11"), bytes.fromhex("0603551d0e")
+    assert tbs.count(alternative) == tbs.count(key_identifier) == 1
+    der = sign_structure(tbs.replace(alternative, key_identifier), AUTHORITY.publisher_ca.key)
+    twice = x509.load_der_x509_certificate(der)
+
+    with pytest.raises(x509.DuplicateExtension):
+        _ = twice.extensions
+    assert ("PKI-PROFILE", "extensions") in rules("organisation", twice)
 
 
 @pytest.mark.parametrize("name", [name for name in GOOD if name != "root"])

@@ -11,13 +11,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from pki.assembly import assemble, encode_integer
+from pki.assembly import assemble, encode_integer, sign_structure
+from pki.der import INTEGER, SEQUENCE, Reader, context, encode
 from pki.keys import KeySpec, algorithm_identifier, generate_key
 from pki.profiles import (
     ROOT,
     check_profile,
 )
 from pki.subjects import Subject
+from pki.unreadable import UNREADABLE
 from tests.pki.authority import DOMAIN
 from tests.pki.mutation import mutate
 from tests.pki.specimens import AUTHORITY, GOOD, changed, rules
@@ -200,17 +202,31 @@ def test_root_named_after_another_issuer_is_refused() -> None:
     assert ("PKI-PROFILE", "issuer") in {(f.rule, f.field) for f in check_profile(other, ROOT)}
 
 
+def test_certificate_of_version_one_is_refused() -> None:
+    """It has no extensions, so old software took any for a CA."""
+    certificate, profile, issuer = GOOD["organisation"]
+    fields = Reader(certificate.tbs_certificate_bytes, code="X", what="x").enter(SEQUENCE)
+    fields.take(context(0))
+    # serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo; no version, no extensions.
+    kept = [fields.take(tag).encoded for tag in (INTEGER, *[SEQUENCE] * 5)]
+    der = sign_structure(encode(SEQUENCE, *kept), AUTHORITY.publisher_ca.key)
+    old = x509.load_der_x509_certificate(der)
+
+    assert old.version is x509.Version.v1
+    found = {(f.rule, f.field) for f in check_profile(old, profile, domain=DOMAIN, issuer=issuer)}
+    assert {("PKI-PROFILE", "version"), ("PKI-PROFILE", "extensions")} <= found
+
+
 @pytest.mark.parametrize("at", range(0, 700, 7))
 def test_changed_byte_is_a_finding_or_no_certificate_or_another_signature(at: int) -> None:
     certificate, profile, issuer = GOOD["organisation"]
     der = bytearray(certificate.public_bytes(Encoding.DER))
-    if at >= len(der):
-        return
+    assert len(der) > 700
     der[at] ^= 0x01
     try:
         other = x509.load_der_x509_certificate(bytes(der))
         findings = check_profile(other, profile, domain=DOMAIN, issuer=issuer)
         same = other.tbs_certificate_bytes == certificate.tbs_certificate_bytes
-    except ValueError:
+    except UNREADABLE:
         return
     assert findings or not same or other.signature != certificate.signature

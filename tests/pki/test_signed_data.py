@@ -12,7 +12,7 @@ from asn1crypto import cms as asn1_cms
 from asn1crypto import core
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -21,6 +21,7 @@ from pki.der import SEQUENCE, context, encode
 from pki.errors import MalformedError, ToolkitError
 from pki.signed_data import ID_DATA, MAX_SIZE, sign_data
 from tests.pki.authority import NOW, Authority
+from tests.pki.mutation import mutate
 from tests.pki.signatures import STATEMENT, signed
 
 AUTHORITY = Authority.create()
@@ -248,6 +249,44 @@ def test_indefinite_length_is_refused() -> None:
     # ContentInfo with BER's indefinite length around the same contents.
     inner = PLAIN[4:]
     assert refusal_of(b"\x30\x80" + inner + b"\x00\x00").code == "CMS-FORM"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("a003020102", "a003020105"),  # version 6, which is none
+        ("06035504030c", "060355040303"),  # commonName as a BIT STRING
+        ("06082a8648ce3d030107", "06082a8648ce3d030106"),  # a curve nobody knows
+        ("06082a8648ce3d030107", "06082a8648ce3d030101"),  # P-192, too weak
+    ],
+)
+def test_a_certificate_that_cannot_be_read_is_refused(old: str, new: str) -> None:
+    """The library has no common root of what it raises; none of it may get out."""
+    assert PLAIN.count(bytes.fromhex(old)) > 0
+
+    refusal = refusal_of(PLAIN.replace(bytes.fromhex(old), bytes.fromhex(new)))
+
+    assert isinstance(refusal, MalformedError)
+    assert refusal.code == "CMS-FORM"
+
+
+@pytest.mark.parametrize("key", [ec.generate_private_key(ec.SECP521R1()), ed25519.Ed25519PrivateKey.generate()])
+def test_a_leaf_with_another_kind_of_key_is_refused(key: Any) -> None:
+    leaf = mutate(ACME.leaf, AUTHORITY.publisher_ca.key, public_key=key.public_key())
+    parts = parse_signature(PLAIN)
+    old, new = (certificate.public_bytes(Encoding.DER) for certificate in (parts.leaf, leaf))
+    # Same serial and issuer, so that the signer is found; lengths are rewritten by asn1crypto.
+    refusal = refusal_of(edited(lambda data: replace_certificate(data, old, new), PLAIN))
+
+    assert isinstance(refusal, MalformedError)
+    assert refusal.code == "CMS-FORM"
+    assert "public key" in refusal.message
+
+
+def replace_certificate(signed_data: Any, old: bytes, new: bytes) -> None:
+    dumped = [choice.chosen.dump() for choice in signed_data["certificates"]]
+    wanted = sorted(new if der == old else der for der in dumped)
+    signed_data["certificates"] = [asn1_cms.CertificateChoices.load(der) for der in wanted]
 
 
 def test_a_certificate_with_an_unreadable_extension_is_refused() -> None:
