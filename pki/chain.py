@@ -35,6 +35,7 @@ from pki.profiles import (
     check_link,
     check_profile,
 )
+from pki.subjects import name_text
 from pki.trust import Trust
 
 
@@ -93,7 +94,7 @@ def verify_chain(leaf: x509.Certificate, intermediate: x509.Certificate, *, trus
         )
     if next(check_link(leaf, intermediate), None) is not None or not _is_signed_by(leaf, intermediate):
         raise TrustError(
-            f"{profile.name} - expected one issued by {intermediate.subject.rfc4514_string()} - got another",
+            f"{profile.name} - expected one issued by {name_text(intermediate.subject)} - got another",
             code="PKI-CHAIN",
         )
     _require(check_profile(leaf, profile, domain=domain, issuer=intermediate), profile.name)
@@ -106,7 +107,7 @@ def _find_root(intermediate: x509.Certificate, trust: Trust) -> x509.Certificate
         if next(check_link(intermediate, root), None) is None and _is_signed_by(intermediate, root):
             return root
     raise TrustError(
-        f"intermediate {intermediate.subject.rfc4514_string()} - expected one issued by a trusted root - got another",
+        f"intermediate {name_text(intermediate.subject)} - expected one issued by a trusted root - got another",
         code="PKI-CHAIN",
         hint="is this the right --root? `skillpkg trust show` prints the roots in use",
     )

@@ -53,7 +53,7 @@ from pki.extensions import check_extensions
 from pki.findings import Finding
 from pki.keys import KeySpec, algorithm_identifier, key_spec, signature_oid
 from pki.names import IntermediateRole
-from pki.subjects import Subject, read_subject
+from pki.subjects import Subject, name_text, read_subject
 from pki.unreadable import UNREADABLE
 
 # [0] EXPLICIT INTEGER 2.
@@ -167,7 +167,7 @@ def check_profile(
 def check_link(certificate: x509.Certificate, issuer: x509.Certificate) -> Iterator[Finding]:
     """Yield how a certificate departs from what its issuer demands: name bytes, key identifier, end of validity."""
     if certificate.issuer.public_bytes() != issuer.subject.public_bytes():
-        yield _finding("issuer", issuer.subject.rfc4514_string(), certificate.issuer.rfc4514_string())
+        yield _finding("issuer", name_text(issuer.subject), name_text(certificate.issuer))
     if certificate.not_valid_after_utc > issuer.not_valid_after_utc:
         yield _finding(
             "validity.notAfter", f"at most {issuer.not_valid_after_utc}", f"{certificate.not_valid_after_utc}"
@@ -236,7 +236,7 @@ def _check_subject(certificate: x509.Certificate, profile: CertificateProfile) -
     if profile.names_organisation and subject.common_name != subject.organization:
         yield _finding("subject.commonName", f"the organisation {subject.organization!r}", repr(subject.common_name))
     if profile.is_root and certificate.issuer.public_bytes() != certificate.subject.public_bytes():
-        yield _finding("issuer", "the subject", certificate.issuer.rfc4514_string())
+        yield _finding("issuer", "the subject", name_text(certificate.issuer))
 
 
 def _finding(where: str, expected: str, got: str) -> Finding:

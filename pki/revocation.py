@@ -33,6 +33,7 @@ from pki.errors import MalformedError, PolicyError, ToolkitError, TrustError
 from pki.extensions import crl_url_in
 from pki.keys import require_public_key, signature_oid, verify_message
 from pki.profiles import ISSUER_KEY
+from pki.subjects import name_text
 from pki.unreadable import UNREADABLE
 
 CLOCK_SKEW = timedelta(minutes=5)
@@ -258,7 +259,7 @@ def verify_crl(crls: CrlSet, *, certificate: x509.Certificate, issuer: x509.Cert
 def _check_scope(crl: Crl, certificate: x509.Certificate, issuer: x509.Certificate, url: str) -> None:
     about_cas = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     if crl.source.issuer.public_bytes() != issuer.subject.public_bytes():
-        raise _scope(crl, f"issuer {issuer.subject.rfc4514_string()}", crl.source.issuer.rfc4514_string())
+        raise _scope(crl, f"issuer {name_text(issuer.subject)}", name_text(crl.source.issuer))
     if about_cas is not (crl.url is None):
         raise _scope(crl, "one about CA certificates" if about_cas else "one about user certificates", "the other")
     if not about_cas and crl.url != url:

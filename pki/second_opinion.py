@@ -93,7 +93,9 @@ def second_opinion(cms: bytes, *, trust: Trust, crls: CrlSet, at: datetime) -> O
     try:
         return _judge(cms, trust=trust, crls=crls, at=at)
     except Exception as error:  # noqa: BLE001  # hostile bytes make parsers raise anything; none of it is an agreement
-        return Opinion(refusal=f"{type(error).__name__}: {error}"[:500])
+        # On one line, without what a stranger's names may hold: it goes into logs.
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        return Opinion(refusal="".join(filter(str.isprintable, words))[:500])
 
 
 def require_agreement(ours: VerifiedStatement | ToolkitError, opinion: Opinion) -> None:

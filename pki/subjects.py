@@ -86,9 +86,12 @@ class Subject:
 def name_text(name: x509.Name) -> str:
     """Return a distinguished name as people read it (RFC 4514), with X.520's word for serialNumber.
 
-    RFC 4514 section 3 has no short name for it, and the library writes ``2.5.4.5``.
+    RFC 4514 section 3 has no short name for it, and the library writes ``2.5.4.5``. Characters that a terminal or a
+    log would obey instead of showing are written as hexadecimal pairs (RFC 4514 2.4): a stranger's certificate must
+    not speak for us.
     """
-    return name.rfc4514_string({NameOID.SERIAL_NUMBER: "serialNumber"})
+    text = name.rfc4514_string({NameOID.SERIAL_NUMBER: "serialNumber"})
+    return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def read_subject(name: x509.Name) -> Subject:
@@ -116,6 +119,12 @@ def read_subject(name: x509.Name) -> Subject:
     if subject.x509_name().public_bytes() != name.public_bytes():
         raise _malformed(name)
     return subject
+
+
+def _shown(character: str) -> str:
+    if character.isprintable():
+        return character
+    return "".join(f"\\{octet:02X}" for octet in character.encode("utf-8", "surrogatepass"))
 
 
 def _check_text(field: str, value: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pki.chain import Use, VerifiedChain, verify_chain
 from pki.errors import ToolkitError, TrustError
@@ -196,6 +196,15 @@ def test_signature_by_another_key_is_refused(name: str, use: Use) -> None:
 def _issued_by(issuer: x509.Certificate) -> tuple[tuple[x509.ExtensionType, bool], ...]:
     ski = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     return ((x509.AuthorityKeyIdentifier(ski, None, None), False),)
+
+
+def test_names_of_strangers_are_shown_harmlessly() -> None:
+    evil = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "\x1b[2J\nverified")])
+    leaf, stranger = changed_intermediate("organisation", subject=evil, issuer=evil)
+    with pytest.raises(TrustError) as refusal:
+        verify(leaf, stranger, Use.PACKAGE)
+    assert refusal.value.message.isprintable()
+    assert "verified" in refusal.value.message
 
 
 # --- profiles hold at verification too -----------------------------------------------------------------------------

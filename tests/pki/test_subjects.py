@@ -8,7 +8,7 @@ from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
 from pki.errors import MalformedError, PolicyError
-from pki.subjects import Subject, read_subject
+from pki.subjects import Subject, name_text, read_subject
 
 FULL = Subject(common_name="Acme Ltd", organization="Acme Ltd", country="SE", serial_number="acct-1")
 
@@ -73,3 +73,18 @@ def test_other_encodings_are_refused(name: x509.Name) -> None:
     with pytest.raises(MalformedError) as caught:
         read_subject(name)
     assert caught.value.code == "PKI-SUBJECT"
+
+
+HOSTILE = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Good\x1b[2J\r\n\u202eroot, O=x\U000e0041")])
+
+
+def test_name_shows_what_a_terminal_would_obey() -> None:
+    """Certificates are shown before anybody trusts them."""
+    text = name_text(HOSTILE)
+
+    assert text.isprintable()
+    assert text == r"CN=Good\1B[2J\0D\0A\E2\80\AEroot\, O=x\F3\A0\81\81"
+
+
+def test_name_that_can_be_shown_is_shown_as_it_is() -> None:
+    assert name_text(Subject(common_name="Åkesson & Söner", country="SE").x509_name()) == "CN=Åkesson & Söner,C=SE"
