@@ -302,7 +302,7 @@ def _evidence(
 
 def _signer(chain: VerifiedChain, purpose: Purpose) -> Signer:
     subject = read_subject(chain.leaf.subject)
-    if chain.domain is None or chain.uri is None:
+    if chain.domain is None or chain.uri is None:  # pragma: no cover - only time has none, and it is no purpose
         raise TrustError("signer - expected a name below a trust domain - got none", code="PKI-NAME")
     name = parse_package_uri(chain.uri) if purpose is Purpose.PACKAGE else None
     return Signer(

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 
 from pki.errors import MalformedError, PolicyError, ToolkitError
 from pki.issue import (
@@ -25,11 +24,8 @@ from pki.issue import (
     new_serial,
 )
 from pki.keys import KeySpec, generate_key, key_identifier, require_public_key
-from pki.lint import LintedCertificate, lint_certificate, sign_certificate
 from pki.names import IntermediateRole
-from pki.profiles import ORGANISATION_LEAF, ROOT
 from tests.pki.authority import DOMAIN, NOW, Authority
-from tests.pki.mutation import mutate
 
 AUTHORITY = Authority.create()
 URLS = AUTHORITY.urls
@@ -209,40 +205,6 @@ def test_intermediate_with_the_roots_key_is_refused() -> None:
             at=NOW,
         )
     assert caught.value.code == "PKI-PROFILE"
-
-
-# --- lint before sign
-
-
-def test_draft_is_not_signed_by_the_issuer_and_the_result_has_its_bytes() -> None:
-    key = generate_key(KeySpec.P384)
-    linted = draft_root(key.public_key(), subject=SUBJECT, at=NOW)
-    with pytest.raises(InvalidSignature):
-        linted.draft.verify_directly_issued_by(linted.draft)
-    signed = sign_certificate(linted, key)
-    signed.verify_directly_issued_by(signed)
-    assert signed.tbs_certificate_bytes == linted.draft.tbs_certificate_bytes
-
-
-def test_certificate_with_a_finding_cannot_be_linted() -> None:
-    leaf = AUTHORITY.organisation.leaf
-    bad = mutate(leaf, PUBLISHER.key, serial=1)
-    for make in (
-        lint_certificate,
-        lambda draft, profile, **words: LintedCertificate(draft=draft, profile=profile, **words),
-    ):
-        with pytest.raises(PolicyError) as caught:
-            make(bad, ORGANISATION_LEAF, domain=DOMAIN, issuer=PUBLISHER.certificate)
-        assert caught.value.code == "PKI-PROFILE"
-        assert "serialNumber" in caught.value.message
-
-
-def test_root_key_that_is_not_the_certificates_is_refused() -> None:
-    linted = draft_root(generate_key(KeySpec.P384).public_key(), subject=SUBJECT, at=NOW)
-    with pytest.raises(PolicyError) as caught:
-        sign_certificate(linted, generate_key(KeySpec.P384))
-    assert caught.value.code == "PKI-ISSUER-KEY"
-    assert linted.profile is ROOT
 
 
 def test_urls_are_checked_before_anything_is_built() -> None:
