@@ -14,6 +14,7 @@ from datetime import datetime
 
 from pki.errors import NotFoundError, PolicyError
 from pki.names import Tier
+from registry.audit import add_audit
 from registry.database import Connection
 from registry.jobs import SIGN, enqueue
 
@@ -66,6 +67,23 @@ def published_versions(connection: Connection, namespace: str, name: str) -> tup
     """Return all versions of a package, in the order of their publication."""
     rows = connection.execute(
         _SELECT + " WHERE v.namespace = %s AND v.name = %s ORDER BY v.published_at, v.version", (namespace, name)
+    ).fetchall()
+    return tuple(_version(row) for row in rows)
+
+
+def namespace_versions(connection: Connection, namespace: str) -> tuple[PublishedVersion, ...]:
+    """Return all versions of all packages of a namespace."""
+    rows = connection.execute(
+        _SELECT + " WHERE v.namespace = %s ORDER BY v.name, v.published_at", (namespace,)
+    ).fetchall()
+    return tuple(_version(row) for row in rows)
+
+
+def versions_signed_by(connection: Connection, issuer_ski: str, serial: str) -> tuple[PublishedVersion, ...]:
+    """Return the versions that one leaf signed, in the order of their time-stamps."""
+    rows = connection.execute(
+        _SELECT + " WHERE g.issuer_ski = %s AND g.serial = %s ORDER BY g.gen_time, v.name, v.version",
+        (issuer_ski, serial),
     ).fetchall()
     return tuple(_version(row) for row in rows)
 
@@ -134,9 +152,12 @@ def set_status(connection: Connection, version: PublishedVersion, status: str, *
         "UPDATE versions SET status = %s WHERE namespace = %s AND name = %s AND version = %s",
         (status, version.namespace, version.name, version.version),
     )
-    connection.execute(
-        "INSERT INTO audit (actor, action, object, detail) VALUES (%s, %s, %s, %s)",
-        (actor, status, f"{version.namespace}/{version.name}@{version.version}", present),
+    add_audit(
+        connection,
+        actor=actor,
+        action=status,
+        object_id=f"{version.namespace}/{version.name}@{version.version}",
+        detail=present,
     )
     return True
 

@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -125,6 +126,25 @@ def open_requests(connection: Connection) -> tuple[CertificateRequest, ...]:
     return tuple(_request(row) for row in rows)
 
 
+def find_issued(connection: Connection, namespace: str | None, *, revoked: bool) -> tuple[StoredCertificate, ...]:
+    """Return organisations' certificates, the newest first.
+
+    Args:
+        connection: Any role that may read certificates.
+        namespace: Of this namespace, its single-use leaves too; ``None`` for all organisations.
+        revoked: Only what is revoked, of whatever kind.
+    """
+    rows = connection.execute(
+        f"SELECT {_CERTIFICATE} FROM certificates"  # noqa: S608 - a constant of this module
+        " WHERE (%(namespace)s::text IS NULL OR namespace = %(namespace)s)"
+        " AND (NOT %(revoked)s OR revoked_since IS NOT NULL)"
+        " AND (kind = 'organisation' OR %(revoked)s OR %(namespace)s::text IS NOT NULL)"
+        " ORDER BY not_before DESC, serial",
+        {"namespace": namespace, "revoked": revoked},
+    ).fetchall()
+    return tuple(_certificate(row) for row in rows)
+
+
 def find_certificate(connection: Connection, issuer_ski: str, serial: str) -> StoredCertificate:
     """Return a certificate.
 
@@ -148,6 +168,23 @@ def namespace_certificates(connection: Connection, namespace: str) -> tuple[Stor
         (namespace,),
     ).fetchall()
     return tuple(_certificate(row) for row in rows)
+
+
+def all_certificates(connection: Connection, namespace: str) -> tuple[StoredCertificate, ...]:
+    """Return every certificate that was issued for a namespace, single-use leaves too, the oldest first."""
+    rows = connection.execute(
+        f"SELECT {_CERTIFICATE} FROM certificates WHERE namespace = %s ORDER BY not_before, serial",  # noqa: S608 - a constant of this module
+        (namespace,),
+    ).fetchall()
+    return tuple(_certificate(row) for row in rows)
+
+
+def each_certificate(connection: Connection) -> Iterator[StoredCertificate]:
+    """Yield every certificate, the oldest first, from a cursor of the server: there may be millions."""
+    with connection.cursor(name="each_certificate") as cursor:
+        cursor.execute(f"SELECT {_CERTIFICATE} FROM certificates ORDER BY not_before, issuer_ski, serial")  # noqa: S608 - a constant of this module
+        for row in cursor:
+            yield _certificate(row)
 
 
 def add_certificate(connection: Connection, certificate: StoredCertificate) -> None:

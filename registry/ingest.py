@@ -58,7 +58,7 @@ def read_upload(
     Raises:
         MalformedError: the archive is not canonical (``PKG-*``, ``CMS-FORM``).
         PolicyError: too large, not the token's namespace, signed where it must not be, or somebody else's account
-            (``PKG-LIMIT``, ``REG-SCOPE``, ``PKG-SIGNED``, ``REG-SIGNER``).
+            (``PKG-LIMIT``, ``REG-SCOPE``, ``PKG-SIGNED``, ``REG-SIGNER``); or it is banned (``REG-BANNED``).
         NotFoundError: the namespace is not this registry's (``REG-NO-NAMESPACE``).
         TrustError: an organisation's package that does not count (``PKG-*``, ``PKI-*``, ``CMS-*``, ``TSP-*``).
     """
@@ -67,6 +67,7 @@ def read_upload(
     identity.require(namespace, Action.PUBLISH)
     registered = find_namespace(namespace)
     identity.require_account(registered.account_id)
+    registered.require_not_banned()
     cms: bytes | None = None
     if registered.tier is Tier.ORGANISATION:
         cms = _verify_signed(data, opened, registered, trust=trust, store=store, at=at)

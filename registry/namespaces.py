@@ -1,7 +1,7 @@
 """Namespaces: who may publish under a name, and at which tier.
 
 Rules:
-    * The operator makes them, by command; the web process only reads.
+    * The operator makes them, by command; the web process only reads. An officer's ban is for ever.
     * An organisation has a legal name and a country, which get into its certificates; an individual has none.
 """
 
@@ -29,6 +29,7 @@ class RegisteredNamespace:
         organisation: Legal name, or ``None``.
         country: Two capital letters, or ``None``.
         organisation_since: When an individual's namespace became an organisation's, or ``None``.
+        banned_at: When an officer banned it for ever, or ``None``.
     """
 
     namespace: str
@@ -37,6 +38,19 @@ class RegisteredNamespace:
     organisation: str | None
     country: str | None
     organisation_since: datetime | None
+    banned_at: datetime | None = None
+
+    def require_not_banned(self) -> None:
+        """Check that something new may be done under this name.
+
+        Raises:
+            PolicyError: an officer banned it (``REG-BANNED``).
+        """
+        if self.banned_at is not None:
+            raise PolicyError(
+                f"namespace {self.namespace} - expected one that may publish - got one banned on {self.banned_at:%F}",
+                code="REG-BANNED",
+            )
 
 
 def create_namespace(
@@ -91,7 +105,7 @@ def find_namespace(connection: Connection, namespace: str) -> RegisteredNamespac
         NotFoundError: there is none (``REG-NO-NAMESPACE``).
     """
     row = connection.execute(
-        "SELECT namespace, tier, account_id, organisation, country, organisation_since FROM namespaces"
+        "SELECT namespace, tier, account_id, organisation, country, organisation_since, banned_at FROM namespaces"
         " WHERE namespace = %s",
         (namespace,),
     ).fetchone()
@@ -104,4 +118,5 @@ def find_namespace(connection: Connection, namespace: str) -> RegisteredNamespac
         organisation=row[3],
         country=row[4],
         organisation_since=row[5],
+        banned_at=row[6],
     )

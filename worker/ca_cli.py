@@ -1,7 +1,8 @@
-"""``skreg-ca``: what officers order, and what ceremonies made.
+"""``skreg-ca``: what officers order, what ceremonies made; more commands in ``ca_records_cli`` and ``ca_keys_cli``.
 
 Rules:
     * No logic here: options to an order, one call, a line on standard output.
+    * These commands run under the operator's role and hold no key but the officer's: ``sign`` carries orders out.
     * The officer sees the order and types its object before anything is signed; ``--confirm`` says it beforehand.
     * A passphrase or PIN comes by prompt or file descriptor, never as an argument.
 """
@@ -10,8 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial, wraps
@@ -22,17 +22,21 @@ import click
 
 from pki.crl import Reason
 from pki.errors import ConfigurationError, MalformedError, PolicyError
-from pki.trust import TrustBundle
+from registry.audit import add_audit
 from registry.blobs import open_store
-from registry.certificates import open_requests
-from registry.database import Connection, connect
-from skillpkg.names import PackageRef
-from worker.anchor import load_bundle
+from registry.catalog import namespace_versions
+from registry.certificates import find_certificate
+from skillpkg.names import Namespace, PackageRef
+from worker.ca_keys_cli import crl, issue
+from worker.ca_records_cli import export, list_records, show
+from worker.ca_session import Session, open_session
 from worker.ceremony_import import import_ceremony
 from worker.cli import coded_errors, now
+from worker.impact import Impact, describe_impact, foresee
 from worker.officer import (
     DEFAULT_VALIDITY,
     Officer,
+    ban_order,
     block_order,
     describe_order,
     find_serial,
@@ -42,19 +46,9 @@ from worker.officer import (
     revoke_order,
 )
 from worker.officer_key import open_officer_key
-from worker.orders import BLOCK_REASONS, MAX_LEAF_DAYS, REVOCATION_REASONS, TIME_FORMAT, Order
-from worker.settings import StoreSettings
+from worker.orders import BLOCK_REASONS, MAX_LEAF_DAYS, REVOCATION_REASONS, TIME_FORMAT, Order, RevokeOrder
 
 P = ParamSpec("P")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Session:
-    """What every command works with."""
-
-    settings: StoreSettings
-    bundle: TrustBundle
-    connection: Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +64,11 @@ class _Signature:
 
 @click.group()
 def main() -> None:
-    """Approve, revoke and block as an officer; import what ceremonies made."""
+    """Approve, revoke, block and ban as an officer; look at what was issued; import what ceremonies made."""
+
+
+for _command in (issue, crl, list_records, show, export):
+    main.add_command(_command)
 
 
 def _signing_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -104,16 +102,6 @@ def _signing_options(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-@main.command("list")
-@coded_errors
-def list_requests() -> None:
-    """Show the certificate requests that wait for an officer."""
-    with _session() as session:
-        for request in open_requests(session.connection):
-            refusal = f"  {request.error_code}" if request.error_code else ""
-            click.echo(f"{request.id}  {request.namespace}  {request.account_id}  {request.created_at:%F %T}{refusal}")
-
-
 @main.command()
 @click.argument("request_id")
 @click.option("--days", type=click.IntRange(1, MAX_LEAF_DAYS), default=MAX_LEAF_DAYS, show_default=True)
@@ -121,7 +109,7 @@ def list_requests() -> None:
 @coded_errors
 def approve(*, request_id: str, days: int, signature: _Signature) -> None:
     """Approve an organisation's certificate request."""
-    with _session() as session:
+    with open_session() as session:
         order = issue_order(session.connection, load_request(session.connection, request_id), days=days)
         _give(session, order, signature, word=order.namespace)
 
@@ -129,16 +117,17 @@ def approve(*, request_id: str, days: int, signature: _Signature) -> None:
 @main.command()
 @click.argument("serial")
 @click.option("--reason", type=click.Choice([r.value for r in REVOCATION_REASONS]), required=True)
-@click.option("--since", metavar="TIME", help="Earliest suspicion, as 2026-11-24T12:00:00Z; default: now.")
+@click.option("--compromised-since", "since", metavar="TIME", help="As 2026-11-24T12:00:00Z; default: now.")
 @_signing_options
 @coded_errors
 def revoke(*, serial: str, reason: str, since: str | None, signature: _Signature) -> None:
-    """Revoke a certificate by its serial number, hexadecimal."""
-    with _session() as session:
+    """Revoke a certificate by its serial number, hexadecimal; first shows which versions die for that date."""
+    with open_session() as session:
         issuer_ski, found = find_serial(session.connection, serial)
         order = revoke_order(
             session.connection, issuer_ski=issuer_ski, serial=found, reason=Reason(reason), since=_instant(since)
         )
+        click.echo(describe_impact(_foresee(session, order)), err=True)
         _give(session, order, signature, word=order.serial)
 
 
@@ -149,10 +138,24 @@ def revoke(*, serial: str, reason: str, since: str | None, signature: _Signature
 @coded_errors
 def block(*, reference: str, reason: str, signature: _Signature) -> None:
     """Block one version for ever; an individual's is revoked as well."""
-    with _session() as session:
+    with open_session() as session:
         ref = PackageRef.parse(reference)
         order = block_order(session.connection, ref, reason=Reason(reason), since=now())
         _give(session, order, signature, word=order.object_id)
+
+
+@main.command()
+@click.argument("namespace")
+@click.option("--reason", type=click.Choice([r.value for r in BLOCK_REASONS]), required=True)
+@_signing_options
+@coded_errors
+def ban(*, namespace: str, reason: str, signature: _Signature) -> None:
+    """Ban a namespace for ever: all its versions are blocked, all its certificates revoked from their beginning."""
+    with open_session() as session:
+        order = ban_order(session.connection, str(Namespace(namespace)), reason=Reason(reason))
+        for version in namespace_versions(session.connection, order.namespace):
+            click.echo(f"dies: {version.namespace}/{version.name}@{version.version}", err=True)
+        _give(session, order, signature, word=order.namespace)
 
 
 @main.command("import")
@@ -160,24 +163,31 @@ def block(*, reference: str, reason: str, signature: _Signature) -> None:
 @coded_errors
 def import_command(*, paths: tuple[Path, ...]) -> None:
     """Publish CA certificates and CRLs from ceremonies' output folders or files."""
-    with _session() as session:
+    with open_session() as session:
         store = open_store(session.settings.store_url)
         done = import_ceremony(session.settings, session.bundle, store, session.connection, paths, at=now())
+        for key in done.keys:
+            add_audit(session.connection, actor="skreg-ca", action="import", object_id=key)
     for key in done.keys:
         click.echo(key)
     for name in done.skipped:
         click.echo(f"passed over: {name} is a leaf", err=True)
 
 
-@contextmanager
-def _session() -> Iterator[_Session]:
-    settings = StoreSettings.from_env(os.environ)
-    bundle = load_bundle(settings.bundle)
-    with connect(settings.database_url) as connection:
-        yield _Session(settings=settings, bundle=bundle, connection=connection)
+def _foresee(session: Session, order: RevokeOrder) -> Impact:
+    certificate = find_certificate(session.connection, order.issuer_ski, order.serial)
+    return foresee(
+        session.connection,
+        open_store(session.settings.store_url),
+        session.bundle.trust,
+        certificate,
+        reason=order.reason,
+        since=order.since,
+        at=now(),
+    )
 
 
-def _give(session: _Session, order: Order, signature: _Signature, *, word: str) -> None:
+def _give(session: Session, order: Order, signature: _Signature, *, word: str) -> None:
     click.echo(describe_order(order), err=True)
     typed = signature.confirm
     if typed is None:

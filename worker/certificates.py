@@ -17,6 +17,7 @@ from datetime import datetime
 from pki.csr import VerifiedCsr, parse_csr
 from pki.errors import MalformedError, PolicyError, ToolkitError, TrustError
 from pki.names import Tier
+from registry.audit import add_audit
 from registry.certificates import CertificateRequest, find_request
 from registry.database import Connection
 from registry.namespaces import find_namespace
@@ -72,6 +73,7 @@ class CertificateIssuing:
         self, connection: Connection, request: CertificateRequest, csr: VerifiedCsr, order: IssueOrder
     ) -> None:
         namespace = find_namespace(connection, request.namespace)
+        namespace.require_not_banned()
         wanted = (request.namespace, request.account_id, csr.sha256, Tier.ORGANISATION, namespace.account_id)
         stated = (order.namespace, order.account_id, order.csr_sha256, namespace.tier, order.account_id)
         if wanted != stated:
@@ -98,9 +100,12 @@ class CertificateIssuing:
             (stored.issuer_ski, stored.serial, request.id),
         )
         close_orders(connection, IssueOrder.ACTION, request.id)
-        connection.execute(
-            "INSERT INTO audit (actor, action, object, detail) VALUES (%s, 'issue', %s, %s)",
-            (f"officer {order.officer.id}", f"{stored.issuer_ski}/{stored.serial}", request.namespace),
+        add_audit(
+            connection,
+            actor=f"officer {order.officer.id}",
+            action="issue",
+            object_id=f"{stored.issuer_ski}/{stored.serial}",
+            detail=request.namespace,
         )
 
 

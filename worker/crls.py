@@ -13,7 +13,7 @@ Rules:
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,6 +23,7 @@ from pki.crl_entries import Reason
 from pki.errors import ConflictError, NotFoundError
 from pki.instants import whole_second
 from pki.revocation import parse_crl
+from registry.audit import add_audit
 from registry.blobs import Blob, BlobStore
 from registry.catalog import packages_signed_by
 from registry.database import Connection
@@ -141,6 +142,25 @@ class CrlPublisher:
         else:
             self.store.put_if(crl_key(address), der, before.etag)
         self.reached("crl:put")
+
+
+def request_crls(connection: Connection, issuers: Iterable[str], shards: int, *, actor: str) -> tuple[CrlAddress, ...]:
+    """Ask for every shard of these issuers now.
+
+    Args:
+        connection: Under the role of ``sign``.
+        issuers: Key identifiers, hexadecimal.
+        shards: How many shards each has.
+        actor: Who asks, for the audit.
+
+    Returns:
+        What was asked for.
+    """
+    addresses = tuple(CrlAddress(issuer_ski=ski, shard=shard) for ski in issuers for shard in range(shards))
+    for address in addresses:
+        enqueue(connection, worker=SIGN, kind="crl", subject=f"{address.issuer_ski}/{address.shard}")
+        add_audit(connection, actor=actor, action="crl", object_id=f"{address.issuer_ski}/{address.shard}")
+    return addresses
 
 
 def _lock_row(connection: Connection, address: CrlAddress) -> int:

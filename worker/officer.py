@@ -3,7 +3,8 @@
 Rules:
     * The order spells out everything that is approved; what is shown to the officer is what is signed.
     * The key must be the officer's in the trust bundle (``WRK-OFFICER``): a signature nobody would accept is not made.
-    * Storing the order asks ``sign`` to carry it out; the operator's role can do neither itself.
+    * Storing the order asks ``sign`` to carry it out; the operator's role can do neither itself. An order is an audit
+      row when it is given, and what ``sign`` does about it is another.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from pki.instants import whole_second
 from pki.keys import PrivateKey, same_key
 from pki.names import Tier
 from pki.trust import TrustBundle
+from registry.audit import add_audit
 from registry.catalog import find_version
 from registry.certificates import CertificateRequest, add_approval, find_certificate, find_request
 from registry.database import Connection
 from registry.namespaces import find_namespace
 from skillpkg.names import PackageRef
 from worker.approvals import sign_order
-from worker.orders import MAX_LEAF_DAYS, TIME_FORMAT, BlockOrder, IssueOrder, Order, RevokeOrder
+from worker.orders import MAX_LEAF_DAYS, TIME_FORMAT, BanOrder, BlockOrder, IssueOrder, Order, RevokeOrder
 
 DEFAULT_VALIDITY = timedelta(hours=24)
 """How long an approval may wait to be carried out."""
@@ -68,11 +70,12 @@ def issue_order(connection: Connection, request: CertificateRequest, *, days: in
         days: Lifetime of the certificate.
 
     Raises:
-        PolicyError: the namespace is no organisation's, or has another account (``WRK-ORDER``); key or proof of
-            possession are not good (``CSR-*``).
+        PolicyError: the namespace is no organisation's, or has another account (``WRK-ORDER``), or is banned
+            (``REG-BANNED``); key or proof of possession are not good (``CSR-*``).
         ConflictError: a certificate was issued already (``WRK-ISSUED``).
     """
     namespace = find_namespace(connection, request.namespace)
+    namespace.require_not_banned()
     if namespace.tier is not Tier.ORGANISATION or namespace.account_id != request.account_id:
         raise PolicyError(
             f"request {request.id} - expected one of the organisation that holds {request.namespace}", code="WRK-ORDER"
@@ -129,6 +132,18 @@ def block_order(connection: Connection, ref: PackageRef, *, reason: Reason, sinc
     )
 
 
+def ban_order(connection: Connection, namespace: str, *, reason: Reason) -> BanOrder:
+    """Return the order to ban a namespace.
+
+    Raises:
+        NotFoundError: there is no such namespace (``REG-NO-NAMESPACE``).
+        PolicyError: it is banned already (``REG-BANNED``).
+    """
+    found = find_namespace(connection, namespace)
+    found.require_not_banned()
+    return BanOrder(account_id=found.account_id, namespace=found.namespace, reason=reason)
+
+
 def describe_order(order: Order) -> str:
     """Return an order as people read it, a line a field."""
     lines = [f"action: {order.ACTION}"]
@@ -168,7 +183,15 @@ def give_order(
         kind="certificate" if issuing else "order",
         subject=order.object_id if issuing else "",
     )
-    return hashlib.sha256(signed.order).hexdigest()
+    digest = hashlib.sha256(signed.order).hexdigest()
+    add_audit(
+        connection,
+        actor=f"officer {officer.id}",
+        action=f"order {order.ACTION}",
+        object_id=order.object_id,
+        detail=digest,
+    )
+    return digest
 
 
 def find_serial(connection: Connection, serial: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ Grammar: one JSON object, canonical (sorted keys, no blanks, ASCII); instants as
     issue   {"account_id", "action": "issue", "country", "csr_sha256", "days", "namespace", "organisation", "request"}
     revoke  {"account_id", "action": "revoke", "issuer_ski", "reason", "serial", "since"}
     block   {"account_id", "action": "block", "name", "namespace", "reason", "since", "statement_sha256", "version"}
+    ban     {"account_id", "action": "ban", "namespace", "reason"}
 
 Rules:
     * There is one spelling: an order that does not encode to the same bytes is refused (``WRK-ORDER``).
@@ -48,7 +49,7 @@ REVOCATION_REASONS = (
 """Reasons an officer can give."""
 
 BLOCK_REASONS = (Reason.KEY_COMPROMISE, Reason.PRIVILEGE_WITHDRAWN)
-"""Reasons with which a blocked version's single-use leaf is revoked (trust.md 4)."""
+"""Reasons with which a blocked version's single-use leaf, or a banned namespace's leaves are revoked (trust.md 4)."""
 
 _HEX = re.compile(r"[0-9a-f]+")
 
@@ -136,9 +137,30 @@ class BlockOrder:
         return f"{self.namespace}/{self.name}@{self.version}"
 
 
-Order: TypeAlias = IssueOrder | RevokeOrder | BlockOrder
-_KINDS: dict[str, type[IssueOrder | RevokeOrder | BlockOrder]] = {
-    kind.ACTION: kind for kind in (IssueOrder, RevokeOrder, BlockOrder)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BanOrder:
+    """Ban a namespace for ever: block all its versions, and revoke all its certificates from their first second.
+
+    Attributes:
+        account_id: Whose namespace it is.
+        namespace: Which.
+        reason: reasonCode for its certificates.
+    """
+
+    ACTION: ClassVar[str] = "ban"
+    account_id: str
+    namespace: str
+    reason: Reason
+
+    @property
+    def object_id(self) -> str:
+        """What the approval names: the namespace."""
+        return self.namespace
+
+
+Order: TypeAlias = IssueOrder | RevokeOrder | BlockOrder | BanOrder
+_KINDS: dict[str, type[IssueOrder | RevokeOrder | BlockOrder | BanOrder]] = {
+    kind.ACTION: kind for kind in (IssueOrder, RevokeOrder, BlockOrder, BanOrder)
 }
 
 
@@ -212,7 +234,7 @@ def _parse_reason(value: str) -> Reason:
 
 
 def _check_reason(order: Order) -> None:
-    allowed = {RevokeOrder: REVOCATION_REASONS, BlockOrder: BLOCK_REASONS}.get(type(order))
+    allowed = {RevokeOrder: REVOCATION_REASONS, BlockOrder: BLOCK_REASONS, BanOrder: BLOCK_REASONS}.get(type(order))
     reason = getattr(order, "reason", None)
     if allowed is not None and reason not in allowed:
         raise _malformed("reason", ", ".join(allowed), str(reason))

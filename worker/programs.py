@@ -86,14 +86,25 @@ def run_sign(
     stop: StopSignal,
     reached: Reached = log_point,
     lease: timedelta = LEASE,
+    kinds: tuple[str, ...] | None = None,
 ) -> int:
-    """Run ``sign``; arguments, result and errors as :func:`run_vet`."""
+    """Run ``sign``; result, errors and most arguments as :func:`run_vet`.
+
+    Args:
+        settings: Its settings.
+        clock: Now.
+        once: Until nothing is due.
+        stop: Until this is set.
+        reached: Told when a named point is reached.
+        lease: How long a claim holds without a heartbeat.
+        kinds: Only jobs of these kinds; all of them unless given.
+    """
     bundle = load_bundle(settings.store.bundle)
     store = open_store(settings.store.store_url)
     opener = partial(connect, settings.store.database_url)
     with (
         open_sign_keys(settings, domain=bundle.trust_domain) as keys,
-        JobQueue(opener, worker="sign", lease=lease) as queue,
+        JobQueue(opener, worker="sign", lease=lease, kinds=kinds) as queue,
     ):
         authority = IssuingAuthority(keys=keys, bundle=bundle, urls=settings.store.urls, shards=settings.store.shards)
         signing = Signing(

@@ -85,17 +85,26 @@ def require_lease(connection: Connection, job: Job) -> None:
 class JobQueue:
     """The jobs of one worker; a context manager with a connection of its own."""
 
-    def __init__(self, connect: Callable[[], Connection], *, worker: str, lease: timedelta = LEASE) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        *,
+        worker: str,
+        lease: timedelta = LEASE,
+        kinds: tuple[str, ...] | None = None,
+    ) -> None:
         """Remember how to connect.
 
         Args:
             connect: Opens a connection under the worker's role.
             worker: Whose jobs: ``vet`` or ``sign``.
             lease: How long a claim holds.
+            kinds: Only jobs of these kinds; all of them unless given.
         """
         self._connect = connect
         self._worker = worker
         self.lease = lease
+        self._kinds = None if kinds is None else list(kinds)
 
     def __enter__(self) -> Self:
         self._connection = self._connect()
@@ -124,11 +133,12 @@ class JobQueue:
                 """
                 UPDATE jobs SET fence = fence + 1, attempts = attempts + 1, leased_until = now() + %s
                 WHERE id = (SELECT id FROM jobs
-                            WHERE worker = %s AND run_at <= now() AND (leased_until IS NULL OR leased_until < now())
+                            WHERE worker = %s AND (%s::text[] IS NULL OR kind = ANY(%s))
+                              AND run_at <= now() AND (leased_until IS NULL OR leased_until < now())
                             ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
                 RETURNING id, kind, subject, fence, wanted, attempts
                 """,
-                (self.lease, self._worker),
+                (self.lease, self._worker, self._kinds, self._kinds),
             ).fetchone()
         if row is None:
             return None
@@ -177,7 +187,9 @@ class JobQueue:
     def leased(self) -> bool:
         """Tell whether somebody holds a job of this worker."""
         row = self._connection.execute(
-            "SELECT 1 FROM jobs WHERE worker = %s AND leased_until >= now() LIMIT 1", (self._worker,)
+            "SELECT 1 FROM jobs WHERE worker = %s AND (%s::text[] IS NULL OR kind = ANY(%s))"
+            " AND leased_until >= now() LIMIT 1",
+            (self._worker, self._kinds, self._kinds),
         ).fetchone()
         return row is not None
 

@@ -1,4 +1,4 @@
-"""Revocations and blocks: what officers order (job ``order``) and what owners ask for (job ``revocation``) of ``sign``.
+"""Revocations, blocks and bans: jobs ``order``, from officers, and ``revocation``, from owners, of ``sign``.
 
 Rules:
     * An order counts when an officer of the trust bundle signed it; otherwise it is refused with ``PKI-APPROVAL``.
@@ -6,6 +6,8 @@ Rules:
     * A block marks the version for ever. An individual's leaf signed nothing else, so it is revoked as well, from its
       first second, and row 7 or 9 of the decision table refuses every copy. An organisation's leaf is left to a
       revocation.
+    * A ban blocks every version of a namespace and revokes every certificate, each from its first second. The namespace
+      is marked first: what is issued or published meanwhile waits, and is refused or blocked (migration 0002).
     * Records change in one commit, with the wishes for the CRL and then the listing.
 """
 
@@ -18,14 +20,16 @@ from datetime import datetime
 from pki.crl import Reason
 from pki.errors import MalformedError, NotFoundError, PolicyError, TrustError
 from pki.names import Tier
-from registry.catalog import find_version, packages_signed_by, set_status
-from registry.certificates import StoredCertificate, find_certificate
+from registry.audit import add_audit
+from registry.catalog import find_version, namespace_versions, packages_signed_by, set_status
+from registry.certificates import StoredCertificate, all_certificates, find_certificate
 from registry.database import Connection
 from registry.jobs import SIGN, enqueue
+from registry.namespaces import find_namespace
 from worker.approvals import SignedOrder, VerifiedOrder, verify_order
 from worker.approved import close_order, find_stored_order
 from worker.authority import IssuingAuthority, revoke
-from worker.orders import REVOCATION_REASONS, BlockOrder, RevokeOrder
+from worker.orders import REVOCATION_REASONS, BanOrder, BlockOrder, RevokeOrder
 from worker.queue import Job, require_lease
 
 
@@ -89,8 +93,10 @@ class Revocations:
             _revoke_ordered(connection, verify_order([signed], RevokeOrder, officers, object_id=object_id, at=at))
         elif action == BlockOrder.ACTION:
             _block(connection, verify_order([signed], BlockOrder, officers, object_id=object_id, at=at))
+        elif action == BanOrder.ACTION:
+            _ban(connection, verify_order([signed], BanOrder, officers, object_id=object_id, at=at), at)
         else:
-            raise PolicyError(f"order - expected revoke or block - got {action[:40]}", code="WRK-ORDER")
+            raise PolicyError(f"order - expected revoke, block or ban - got {action[:40]}", code="WRK-ORDER")
 
 
 def _revoke_ordered(connection: Connection, verified: VerifiedOrder[RevokeOrder]) -> None:
@@ -113,14 +119,27 @@ def _block(connection: Connection, verified: VerifiedOrder[BlockOrder]) -> None:
     set_status(connection, version, "blocked", actor=actor)
 
 
+def _ban(connection: Connection, verified: VerifiedOrder[BanOrder], at: datetime) -> None:
+    order, actor = verified.order, f"officer {verified.officer.id}"
+    if find_namespace(connection, order.namespace).account_id != order.account_id:
+        raise PolicyError("order - expected the namespace's account - got another", code="WRK-ORDER")
+    marked = connection.execute(
+        "UPDATE namespaces SET banned_at = %s WHERE namespace = %s AND banned_at IS NULL", (at, order.namespace)
+    )
+    if marked.rowcount == 1:
+        add_audit(connection, actor=actor, action="ban", object_id=order.namespace, detail=order.reason.value)
+    for certificate in all_certificates(connection, order.namespace):
+        _revoke(connection, certificate, order.reason, certificate.not_before, actor=actor)
+    for version in namespace_versions(connection, order.namespace):
+        set_status(connection, version, "blocked", actor=actor)
+
+
 def _revoke(
     connection: Connection, certificate: StoredCertificate, reason: Reason, since: datetime, *, actor: str
 ) -> None:
     if not revoke(connection, certificate, reason, since):
         return
-    connection.execute(
-        "INSERT INTO audit (actor, action, object, detail) VALUES (%s, 'revoke', %s, %s)",
-        (actor, f"{certificate.issuer_ski}/{certificate.serial}", reason.value),
-    )
+    name = f"{certificate.issuer_ski}/{certificate.serial}"
+    add_audit(connection, actor=actor, action="revoke", object_id=name, detail=reason.value)
     for namespace, name in packages_signed_by(connection, certificate.issuer_ski, [certificate.serial]):
         enqueue(connection, worker=SIGN, kind="listing", subject=f"{namespace}/{name}")

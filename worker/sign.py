@@ -49,7 +49,7 @@ from worker.vet import mark_error, mark_stuck
 
 _OPEN = frozenset({State.VETTED, State.SIGNING})
 
-_REFUSALS = frozenset({"WRK-NAMESPACE", "WRK-STATEMENT"})
+_REFUSALS = frozenset({"WRK-NAMESPACE", "WRK-STATEMENT", "REG-BANNED"})
 """What rejects a submission of either tier."""
 
 
@@ -117,6 +117,7 @@ class Signing:
     def _require_namespace(self, submission: Submission) -> None:
         with self.connect() as connection:
             namespace = find_namespace(connection, submission.namespace)
+        namespace.require_not_banned()
         if (namespace.tier, namespace.account_id) != (submission.tier, submission.account_id):
             raise PolicyError(
                 f"namespace {namespace.namespace} - expected tier {submission.tier} and account {submission.account_id}"

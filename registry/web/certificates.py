@@ -46,6 +46,7 @@ def ask(namespace: str) -> Response:
     data = read_body(types=_CSR_TYPES, limit=MAX_CSR_SIZE)
     with used.connect() as connection:
         registered = find_namespace(connection, namespace)
+        registered.require_not_banned()
         identity.require_account(registered.account_id)
         if registered.tier is not Tier.ORGANISATION:
             raise PolicyError(

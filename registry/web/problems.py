@@ -34,6 +34,7 @@ _log = logging.getLogger("registry.web")
 _BY_CODE = {
     "REG-TOKEN": HTTPStatus.UNAUTHORIZED,
     "REG-SCOPE": HTTPStatus.FORBIDDEN,
+    "REG-BANNED": HTTPStatus.FORBIDDEN,
     "REG-RATE": HTTPStatus.TOO_MANY_REQUESTS,
     "REG-TYPE": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "REG-SIZE": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

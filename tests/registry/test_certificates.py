@@ -58,6 +58,14 @@ def test_request_is_stored_and_stays_one(site: Site) -> None:
     assert shown.get_json() == {"id": first.get_json()["id"], "namespace": "acme", "state": "requested"}
 
 
+def test_banned_organisation_is_refused(site: Site) -> None:
+    token = site.token("acme")
+    site.estate.superuser("UPDATE namespaces SET banned_at = now() WHERE namespace = 'acme'")
+    refused = site.client.post(PATH, data=CSR, content_type=PKCS10, headers=token)
+    assert code(refused) == (403, "REG-BANNED")
+    assert not site.estate.superuser("SELECT 1 FROM certificate_requests")
+
+
 def test_issued_certificate_comes_with_its_issuer(site: Site) -> None:
     token = site.token("acme")
     made = site.client.post(PATH, data=CSR, content_type=PKCS10, headers=token).get_json()

@@ -63,6 +63,18 @@ def test_organisations_package_is_verified_at_the_door(site: Site) -> None:
     assert site.client.get(f"/packages/acme/demo/1.0.0/{shown['sha256']}.skill").data == signed
 
 
+@pytest.mark.parametrize("namespace", ["jsmith", "acme"])
+def test_upload_under_a_banned_name_is_refused(site: Site, namespace: str) -> None:
+    estate = site.estate
+    estate.run_sign()
+    estate.superuser("UPDATE namespaces SET banned_at = now()")
+    archive = estate.pack(namespace=namespace)
+    if namespace == "acme":
+        archive = estate.sign_as(estate.authority.organisation, archive)
+    assert code(publish(site, archive, site.token(namespace))) == (403, "REG-BANNED")
+    assert submissions(site) == 0
+
+
 def test_same_package_again_is_the_same_submission(site: Site) -> None:
     archive, token = site.estate.pack(), site.token("jsmith")
     first = publish(site, archive, {**token, "Idempotency-Key": "one"})

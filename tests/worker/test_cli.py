@@ -248,7 +248,7 @@ def test_unknown_things_are_told_with_a_code(registry: Estate) -> None:
     for words, code in (
         (("approve", "no-such-request"), "REG-NO-REQUEST"),
         (("revoke", "abcdef", "--reason", "superseded"), "REG-NO-CERTIFICATE"),
-        (("revoke", "ab", "--reason", "superseded", "--since", "yesterday"), "REG-NO-CERTIFICATE"),
+        (("revoke", "ab", "--reason", "superseded", "--compromised-since", "yesterday"), "REG-NO-CERTIFICATE"),
         (("block", "jsmith/demo@1.0.0", "--reason", "keyCompromise"), "REG-NO-VERSION"),
         (("block", "jsmith", "--reason", "keyCompromise"), "PKG-REF"),
     ):
