@@ -23,7 +23,7 @@ from typing import ParamSpec, TypeVar
 import click
 
 from ceremony.device import open_device
-from ceremony.folder import load_folder
+from ceremony.folder import load_folder, require_new_file, write_new_file
 from ceremony.hierarchy import preflight
 from ceremony.inputs import load_inputs, read_file
 from ceremony.inventory import inventory_json, inventory_text, read_inventory
@@ -31,6 +31,7 @@ from ceremony.rehearsal import rehearse
 from ceremony.report import evidence_json, evidence_text, plan_json, plan_text
 from ceremony.room import Terminal, ask_secret, read_lines
 from ceremony.run import run_ceremony
+from ceremony.script import Script, script_after, script_before
 from ceremony.verify import Evidence, require_ceremony, require_rehearsal, verify_folder
 from pki.errors import ConfigurationError, MalformedError, ToolkitError
 from pki.keys import PrivateKey, load_private_key
@@ -166,6 +167,41 @@ def verify(folder: Path, *, bundle: Path | None, root_sha256: str | None, rehear
     given = None if bundle is None else parse_bundle(read_file(bundle, MAX_BUNDLE_SIZE))
     evidence = verify_folder(load_folder(folder), bundle=given, root_sha256=root_sha256)
     _report(require_rehearsal(evidence) if rehearsal else require_ceremony(evidence), as_json=as_json)
+
+
+@main.command("report")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--html", type=_FILE, help="The new HTML file.")
+@click.option("--pdf", type=_FILE, help="The new PDF file.")
+@click.option("--officers", "bundle", type=_FILE, help="The trust bundle, from elsewhere.")
+@click.option("--root-sha256", metavar="HEX", help="The root's fingerprint, from elsewhere.")
+@_told(STOPPED)
+def report(source: Path, *, html: Path | None, pdf: Path | None, bundle: Path | None, root_sha256: str | None) -> None:
+    """Write the script of SOURCE for people: of a plan to be initialled, or of a ceremony's folder, verified first."""
+    # Here, not above: a ceremony needs neither the libraries of paper nor their faults.
+    from ceremony.script_html import script_html
+    from ceremony.script_pdf import script_pdf
+
+    if html is None and pdf is None:
+        raise click.UsageError("name --html, --pdf or both")
+    for place in filter(None, (html, pdf)):
+        require_new_file(place, outside=source)
+    script = _script(source, bundle=bundle, root_sha256=root_sha256)
+    if html is not None:
+        write_new_file(html, script_html(script).encode("utf-8"))
+    if pdf is not None:
+        write_new_file(pdf, script_pdf(script))
+
+
+def _script(source: Path, *, bundle: Path | None, root_sha256: str | None) -> Script:
+    if source.is_dir():
+        given = None if bundle is None else parse_bundle(read_file(bundle, MAX_BUNDLE_SIZE))
+        return script_after(verify_folder(load_folder(source), bundle=given, root_sha256=root_sha256))
+    at = _now()
+    inputs = load_inputs(source, at=at)
+    public_keys = {name: request.public_key for name, request in inputs.requests.items()}
+    drafts = preflight(inputs.plan.task, inputs.previous.hierarchy, public_keys, at)
+    return script_before(inputs.plan, inputs.previous, drafts)
 
 
 @main.command("inventory")

@@ -97,19 +97,10 @@ class NewFolder:
         try:
             if place.parent != self.path:
                 place.parent.mkdir(exist_ok=True)
-            with place.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            _sync(place.parent)
-            _sync(self.path)
-            written = place.read_bytes()
-        except FileExistsError as error:
-            raise ConflictError(f"{name} - expected a new file - got one that is there", code="CER-OUTPUT") from error
+                _sync(self.path)
         except OSError as error:
             raise ConfigurationError(f"{name} cannot be written: {error.strerror}", code="CER-OUTPUT") from error
-        if written != data:
-            raise ConfigurationError(f"{name} - expected what was written - got other bytes", code="CER-OUTPUT")
+        write_new_file(place, data)
         self.sums[name] = sha256_hex(data)
         return self.sums[name]
 
@@ -164,6 +155,40 @@ class Folder:
         return {
             name.removeprefix(f"{folder}/"): data for name, data in self.files.items() if name.startswith(f"{folder}/")
         }
+
+
+def write_new_file(place: Path, data: bytes) -> None:
+    """Write a file that was not there, synced with its folder and read back.
+
+    Raises:
+        ConflictError: it is there already (CER-OUTPUT).
+        ConfigurationError: it could not be written, or does not read back (CER-OUTPUT).
+    """
+    try:
+        with place.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync(place.parent)
+        written = place.read_bytes()
+    except FileExistsError as error:
+        raise ConflictError(f"{place.name} - expected a new file - got one that is there", code="CER-OUTPUT") from error
+    except OSError as error:
+        raise ConfigurationError(f"{place.name} cannot be written: {error.strerror}", code="CER-OUTPUT") from error
+    if written != data:
+        raise ConfigurationError(f"{place.name} - expected what was written - got other bytes", code="CER-OUTPUT")
+
+
+def require_new_file(place: Path, *, outside: Path) -> None:
+    """Check that a file can be made which is not part of a ceremony's folder: one more there, and it does not verify.
+
+    Raises:
+        ConflictError: it is there already, or within ``outside`` (CER-OUTPUT).
+    """
+    if place.exists() or place.is_symlink():
+        raise ConflictError(f"{place} - expected a new file - got one that is there", code="CER-OUTPUT")
+    if place.resolve().is_relative_to(outside.resolve()):
+        raise ConflictError(f"{place} - expected a place outside of {outside} - got one within", code="CER-OUTPUT")
 
 
 def load_folder(path: Path) -> Folder:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ceremony.device import Device
-from ceremony.layout import fields, heading, paragraph
+from ceremony.layout import fields, heading, paragraph, readable
 from ceremony.tokens import identity_fields
 from pki.hsm.attributes import KeyAttributes, check_attributes
 from pki.hsm.token import TokenObject
@@ -99,4 +99,4 @@ def _findings(key: KeyAttributes) -> list[str]:
 
 def _shown(text: str) -> str:
     """Return text in quotes if it could be mistaken for something else on a terminal."""
-    return text if text.isprintable() and text == text.strip() and text else repr(text)
+    return text if text and text == text.strip() == readable(text) else repr(text)

@@ -54,6 +54,17 @@ def items(texts: tuple[str, ...]) -> str:
     )
 
 
+def readable(text: str) -> str:
+    """Return text whose characters are all visible: others, such as control characters, as their escapes.
+
+    Characters that turn the direction of writing would otherwise show people something else than what is there.
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
 def digest_block(digest: str) -> str:
     """Return a digest in hexadecimal as groups with their words.
 
