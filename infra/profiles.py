@@ -70,7 +70,7 @@ SMALL = Profile(
     database_memory=2,
     database_storage=20,
     backup_days=14,
-    log_days=90,
+    log_days=365,
     dedicated_keys=False,
     registry=Size(cpu=512, memory=1024, tasks=1),
     vet=Size(cpu=1024, memory=2048, tasks=1),

@@ -24,7 +24,7 @@ def checkout(tmp_path: Path) -> Path:
     """A checkout with the script and what it reads, without environment."""
     folder = tmp_path / "checkout"
     (folder / "requirements").mkdir(parents=True)
-    for name in ("dev", "pyproject.toml", "requirements/dev.txt", "requirements/infra.txt"):
+    for name in ("dev", "pyproject.toml", "requirements/dev.txt", "requirements/infra.txt", "requirements/checkov.txt"):
         shutil.copy2(ROOT / name, folder / name)
     return folder
 
@@ -156,7 +156,7 @@ def two_environments(checkout: Path, path: Path, calls: Path) -> None:
     program(path, "uv", "exit 0\n")
     for tool in " ".join(re.findall(r"need may (.+)", (checkout / "dev").read_text())).split():
         program(path, tool, "exit 0\n")
-    for name in (".venv", ".venv-infra"):
+    for name in (".venv", ".venv-infra", ".venv-checkov"):
         answer = f'case "$1 $2" in "- "*) echo made ;; "-m pytest") shift 2; echo "{name}: $*" >>{calls} ;; esac\n'
         program(checkout / name / "bin", "python", answer)
 

@@ -48,6 +48,7 @@ class AwsCloud(Cloud):
         self._opts = pulumi.ResourceOptions(providers=[self._place.provider])
         self._key = data_key("skreg", self._place)
         self._runtime: Runtime | None = None
+        self._storage: AwsStorage | None = None
 
     def network(self, name: str, args: NetworkArgs) -> AwsNetwork:
         """Make the VPC, and what services in it share."""
@@ -61,7 +62,8 @@ class AwsCloud(Cloud):
 
     def artefact_storage(self, name: str, args: ArtefactStorageArgs) -> AwsStorage:
         """Make the buckets."""
-        return AwsStorage(name, args, place=self._place, opts=self._opts)
+        self._storage = AwsStorage(name, args, place=self._place, opts=self._opts)
+        return self._storage
 
     def signing_keys(self, name: str, args: SigningKeysArgs) -> AwsSigningKeys:
         """Make the keys, or an empty cluster of hardware modules."""
@@ -77,6 +79,8 @@ class AwsCloud(Cloud):
 
     def registry_service(self, name: str, args: ServiceArgs, *, tls: DnsTls) -> AwsRegistryService:
         """Run the web service."""
+        if self._storage is None:
+            raise InfraError("web service - expected a store for its logs - got none", code="INF-SERVICE")
         service = AwsRegistryService(
             name,
             args,
@@ -86,7 +90,7 @@ class AwsCloud(Cloud):
             repository=self._shared.programs,
             opts=self._opts,
         )
-        service.begin(own(tls, AwsDnsTls), self._place)
+        service.begin(own(tls, AwsDnsTls), self._place, self._storage)
         return service
 
     def worker_service(self, name: str, args: ServiceArgs) -> AwsWorkerService:

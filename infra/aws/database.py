@@ -63,6 +63,7 @@ class AwsDatabase(Database):
                 rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1"),
                 rds.ParameterGroupParameterArgs(name="ssl_min_protocol_version", value="TLSv1.2"),
                 rds.ParameterGroupParameterArgs(name="log_connections", value="1"),
+                rds.ParameterGroupParameterArgs(name="log_statement", value="ddl"),
                 rds.ParameterGroupParameterArgs(name="log_min_duration_statement", value="1000"),
             ],
             opts=child,

@@ -14,6 +14,7 @@ from infra.aws.dns import AwsDnsTls
 from infra.aws.network import HTTPS, let_through
 from infra.aws.place import Place
 from infra.aws.services import PROGRAM, AwsService
+from infra.aws.storage import BALANCER_LOGS, AwsStorage
 from infra.errors import InfraError
 from infra.interfaces import RegistryService
 
@@ -30,12 +31,13 @@ DRAIN_SECONDS = 30
 class AwsRegistryService(AwsService, RegistryService):
     """Load balancer and tasks."""
 
-    def begin(self, tls: AwsDnsTls, place: Place) -> None:
+    def begin(self, tls: AwsDnsTls, place: Place, storage: AwsStorage) -> None:
         """Run it.
 
         Args:
             tls: Certificate of the load balancer.
             place: Where.
+            storage: Holds its access logs.
 
         Raises:
             InfraError: it has no port (``INF-SERVICE``).
@@ -45,7 +47,7 @@ class AwsRegistryService(AwsService, RegistryService):
         self.group = self.network.security_group(f"{self.name}-alb", "load balancer; only CloudFront comes in")
         self._let_cloudfront_in(self.group, place)
         let_through(f"{self.name}-alb", self.group, self.identity.group, self.port, self.child)
-        self.balancer = self._balancer(self.group)
+        self.balancer = self._balancer(self.group, storage)
         self.targets = self._targets(self.port)
         listener = lb.Listener(
             self.name,
@@ -76,7 +78,7 @@ class AwsRegistryService(AwsService, RegistryService):
             opts=self.child,
         )
 
-    def _balancer(self, group: ec2.SecurityGroup) -> lb.LoadBalancer:
+    def _balancer(self, group: ec2.SecurityGroup, storage: AwsStorage) -> lb.LoadBalancer:
         return lb.LoadBalancer(
             self.name,
             load_balancer_type="application",
@@ -88,7 +90,9 @@ class AwsRegistryService(AwsService, RegistryService):
             enable_deletion_protection=True,
             idle_timeout=IDLE_SECONDS,
             xff_header_processing_mode="append",
-            opts=pulumi.ResourceOptions(parent=self, protect=True),
+            access_logs=lb.LoadBalancerAccessLogsArgs(bucket=storage.logs.bucket, prefix=BALANCER_LOGS, enabled=True),
+            # It writes a first log while it is made, and must be allowed to by then.
+            opts=pulumi.ResourceOptions(parent=self, protect=True, depends_on=[storage]),
         )
 
     def _targets(self, port: int) -> lb.TargetGroup:

@@ -20,6 +20,9 @@ from infra.interfaces import ArtefactStorage, ArtefactStorageArgs, ArtefactStora
 
 LOG_DAYS = 365
 
+BALANCER_LOGS = "balancer"
+"""Where the load balancer's access logs go, in the bucket for logs."""
+
 
 class AwsStorage(ArtefactStorage):
     """The buckets."""
@@ -59,6 +62,11 @@ class AwsStorage(ArtefactStorage):
                         "StringEquals": {"aws:SourceAccount": place.account},
                         "ArnEquals": {"aws:SourceArn": self.bucket.arn},
                     },
+                ),
+                statement(
+                    ["s3:PutObject"],
+                    [Output.concat(self.logs.arn, f"/{BALANCER_LOGS}/AWSLogs/{place.account}/*")],
+                    principal={"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
                 ),
             ),
             opts=self._child,
