@@ -123,6 +123,7 @@ class DatabaseArgs:
         storage: GiB to begin with; it grows.
         redundant: With a standby in another zone.
         backup_days: How far back it can be restored to.
+        log_days: How long its logs are kept.
     """
 
     network: Network
@@ -131,6 +132,7 @@ class DatabaseArgs:
     storage: int
     redundant: bool
     backup_days: int
+    log_days: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,6 +129,7 @@ def _foundation(settings: Settings, cloud: Cloud, files: Mapping[str, tuple[str,
         storage=profile.database_storage,
         redundant=profile.redundant,
         backup_days=profile.backup_days,
+        log_days=profile.log_days,
     )
     keys = SigningKeysArgs(
         network=network,

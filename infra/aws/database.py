@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pulumi
 from pulumi import Output
-from pulumi_aws import iam, kms, rds
+from pulumi_aws import cloudwatch, iam, kms, rds
 
 from infra.aws.network import AwsNetwork
 from infra.aws.place import Place, own
@@ -25,6 +25,9 @@ DATABASE = "skreg"
 
 CLASSES = {(2, 2): "db.t4g.small", (2, 4): "db.t4g.medium", (2, 16): "db.r6g.large", (4, 32): "db.r6g.xlarge"}
 """Instance classes by processors and GiB."""
+
+LOGS = ("postgresql", "upgrade")
+"""What it logs; RDS would make the groups itself, without a key and for ever."""
 
 GROWTH = 10
 """Storage grows by itself up to so many times what it began with."""
@@ -52,24 +55,12 @@ class AwsDatabase(Database):
         size = (args.cpu, args.memory)
         if size not in CLASSES:
             raise InfraError(f"database size - expected one of {sorted(CLASSES)} - got {size}", code="INF-SIZE")
+        self._name, self._identifier, self._key = name, place.unique(name), key
+        self._child = pulumi.ResourceOptions(parent=self)
         network = own(args.network, AwsNetwork)
-        child = pulumi.ResourceOptions(parent=self)
         self.group = network.security_group("database", "PostgreSQL")
-        subnets = rds.SubnetGroup(name, subnet_ids=[subnet.id for subnet in network.data_subnets], opts=child)
-        parameters = rds.ParameterGroup(
-            name,
-            family=FAMILY,
-            parameters=[
-                rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1"),
-                rds.ParameterGroupParameterArgs(name="ssl_min_protocol_version", value="TLSv1.2"),
-                rds.ParameterGroupParameterArgs(name="log_connections", value="1"),
-                rds.ParameterGroupParameterArgs(name="log_statement", value="ddl"),
-                rds.ParameterGroupParameterArgs(name="log_min_duration_statement", value="1000"),
-            ],
-            opts=child,
-        )
-        monitor = _monitor(name, place, child)
-        self.instance = self._instance(name, args, subnets=subnets, parameters=parameters, monitor=monitor, key=key)
+        subnets = rds.SubnetGroup(name, subnet_ids=[subnet.id for subnet in network.data_subnets], opts=self._child)
+        self.instance = self._instance(args, subnets, monitor=_monitor(name, place, self._child))
         self.finish()
 
     @property
@@ -82,18 +73,37 @@ class AwsDatabase(Database):
             owner=Output.from_input(OWNER),
         )
 
-    def _instance(
-        self,
-        name: str,
-        args: DatabaseArgs,
-        *,
-        subnets: rds.SubnetGroup,
-        parameters: rds.ParameterGroup,
-        monitor: iam.Role,
-        key: kms.Key,
-    ) -> rds.Instance:
+    def _parameters(self) -> rds.ParameterGroup:
+        values = {
+            "rds.force_ssl": "1",
+            "ssl_min_protocol_version": "TLSv1.2",
+            "log_connections": "1",
+            "log_statement": "ddl",
+            "log_min_duration_statement": "1000",
+        }
+        return rds.ParameterGroup(
+            self._name,
+            family=FAMILY,
+            parameters=[rds.ParameterGroupParameterArgs(name=name, value=value) for name, value in values.items()],
+            opts=self._child,
+        )
+
+    def _logs(self, days: int) -> list[cloudwatch.LogGroup]:
+        return [
+            cloudwatch.LogGroup(
+                f"{self._name}-{log}",
+                name=f"/aws/rds/instance/{self._identifier}/{log}",
+                retention_in_days=days,
+                kms_key_id=self._key.arn,
+                opts=self._child,
+            )
+            for log in LOGS
+        ]
+
+    def _instance(self, args: DatabaseArgs, subnets: rds.SubnetGroup, *, monitor: iam.Role) -> rds.Instance:
         return rds.Instance(
-            name,
+            self._name,
+            identifier=self._identifier,
             engine="postgres",
             engine_version=ENGINE,
             instance_class=CLASSES[args.cpu, args.memory],
@@ -101,32 +111,32 @@ class AwsDatabase(Database):
             port=PORT,
             username=OWNER,
             manage_master_user_password=True,
-            master_user_secret_kms_key_id=key.arn,
+            master_user_secret_kms_key_id=self._key.arn,
             storage_type="gp3",
             allocated_storage=args.storage,
             max_allocated_storage=args.storage * GROWTH,
             storage_encrypted=True,
-            kms_key_id=key.arn,
+            kms_key_id=self._key.arn,
             multi_az=args.redundant,
             publicly_accessible=False,
             db_subnet_group_name=subnets.name,
             vpc_security_group_ids=[self.group.id],
-            parameter_group_name=parameters.name,
+            parameter_group_name=self._parameters().name,
             ca_cert_identifier="rds-ca-rsa2048-g1",
             backup_retention_period=args.backup_days,
             delete_automated_backups=False,
             copy_tags_to_snapshot=True,
             deletion_protection=True,
             skip_final_snapshot=False,
-            final_snapshot_identifier=f"{name}-final",
+            final_snapshot_identifier=f"{self._identifier}-final",
             auto_minor_version_upgrade=True,
             allow_major_version_upgrade=False,
-            enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
+            enabled_cloudwatch_logs_exports=list(LOGS),
             performance_insights_enabled=True,
-            performance_insights_kms_key_id=key.arn,
+            performance_insights_kms_key_id=self._key.arn,
             monitoring_interval=60,
             monitoring_role_arn=monitor.arn,
-            opts=pulumi.ResourceOptions(parent=self, protect=True),
+            opts=pulumi.ResourceOptions(parent=self, protect=True, depends_on=self._logs(args.log_days)),
         )
 
 

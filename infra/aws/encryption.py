@@ -53,7 +53,7 @@ def data_key(name: str, place: Place) -> kms.Key:
     )
     kms.Alias(
         f"{name}-data",
-        name=f"alias/{name}-data",
+        name=f"alias/{place.unique(name)}-data",
         target_key_id=key.key_id,
         opts=pulumi.ResourceOptions(provider=place.provider, parent=key),
     )

@@ -63,7 +63,7 @@ class AwsSigningKeys(SigningKeys):
 
     def _uri(self, name: str) -> str:
         if self.cluster is None:
-            return f"awskms:alias/{self._name}-{name}?region={self._place.region}"
+            return f"awskms:alias/{self._place.unique(f'{self._name}-{name}')}?region={self._place.region}"
         return (
             f"pkcs11:token={HSM_TOKEN};object={name}?module-path={HSM_MODULE}&pin-source=file:{self._wanted[name].pin}"
         )
@@ -92,7 +92,12 @@ class AwsSigningKeys(SigningKeys):
             policy=document(statement(["kms:*"], ["*"], principal=root)),
             opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
-        kms.Alias(name, name=f"alias/{name}", target_key_id=key.key_id, opts=pulumi.ResourceOptions(parent=self))
+        kms.Alias(
+            name,
+            name=f"alias/{self._place.unique(name)}",
+            target_key_id=key.key_id,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         return key
 
     def _cluster(self, name: str, zones: int) -> cloudhsmv2.Cluster:

@@ -223,7 +223,6 @@ class AwsObservability(Observability):
         name = f"{self._name}-{alarm.name}"
         cloudwatch.MetricAlarm(
             name,
-            name=name,
             alarm_description=alarm.words,
             namespace=alarm.namespace,
             metric_name=alarm.metric,

@@ -27,15 +27,25 @@ class Place:
 
     Attributes:
         account: Number of the account.
+        stack: The stack's name.
         region: Where.
         zones: Names of the region's zones.
         provider: Tags whatever it makes.
     """
 
     account: str
+    stack: str
     region: str
     zones: tuple[str, ...]
     provider: Provider
+
+    def unique(self, name: str) -> str:
+        """Return a name that no other stack of this account has, for what AWS does not name by itself.
+
+        Args:
+            name: The name in this stack.
+        """
+        return f"{name}-{self.stack}"
 
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of something in this region.
@@ -63,6 +73,7 @@ def open_place(settings: Settings) -> Place:
         opts=options,
     )
     return Place(
+        stack=pulumi.get_stack(),
         account=get_caller_identity(opts=options).account_id,
         region=settings.region,
         zones=tuple(zones.names),

@@ -10,10 +10,11 @@ from __future__ import annotations
 import pulumi
 from pulumi_aws import ec2, ecs, lb, vpc
 
+from infra.aws.containers import PROGRAM
 from infra.aws.dns import AwsDnsTls
 from infra.aws.network import HTTPS, let_through
 from infra.aws.place import Place
-from infra.aws.services import PROGRAM, AwsService
+from infra.aws.services import AwsService
 from infra.aws.storage import BALANCER_LOGS, AwsStorage
 from infra.errors import InfraError
 from infra.interfaces import RegistryService

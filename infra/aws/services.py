@@ -12,7 +12,7 @@ import pulumi
 from pulumi import Output
 from pulumi_aws import cloudwatch, ecr, ecs, iam, kms, servicediscovery
 
-from infra.aws.containers import PROGRAM, containers
+from infra.aws.containers import containers
 from infra.aws.identity import TASKS, AwsIdentity
 from infra.aws.network import AwsNetwork
 from infra.aws.place import Place, own
@@ -130,7 +130,7 @@ class AwsService(Service):
         volumes = ["tmp"] if secret is None else ["tmp", "files"]
         return ecs.TaskDefinition(
             self.name,
-            family=self.name,
+            family=place.unique(self.name),
             requires_compatibilities=["FARGATE"],
             network_mode="awsvpc",
             cpu=str(args.size.cpu),
@@ -181,6 +181,3 @@ class AwsScanner(AwsService, Scanner):
         """Run it."""
         self.run(load_balancer=None, after=[])
         self.finish()
-
-
-__all__ = ["PROGRAM", "AwsScanner", "AwsService", "AwsWorkerService"]

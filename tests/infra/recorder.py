@@ -114,11 +114,12 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def record(program: Callable[[], Any]) -> tuple[list[Resource], Any]:
+def record(program: Callable[[], Any], *, stack: str = "test") -> tuple[list[Resource], Any]:
     """Run a Pulumi program, and wait until everything it asked for was written down.
 
     Args:
         program: Declares resources; what it returns may hold Outputs.
+        stack: The stack's name.
 
     Returns:
         The resources, and what the program returned with its Outputs resolved.
@@ -135,7 +136,7 @@ def record(program: Callable[[], Any]) -> tuple[list[Resource], Any]:
         # One thread: resources are written down in the order in which they were asked for.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=1, initializer=begin))
         # Mocks are set inside the loop that their futures belong to.
-        pulumi.runtime.set_mocks(recorder, project="skreg", stack="test", preview=False)
+        pulumi.runtime.set_mocks(recorder, project="skreg", stack=stack, preview=False)
         made: list[pulumi.Output[Any]] = []
         await run_pulumi_func(lambda: made.append(pulumi.Output.from_input(program())))
         returned.append(await made[0].future(with_unknowns=True))

@@ -17,6 +17,7 @@ from infra.cloud import open_cloud
 from infra.errors import InfraError
 from infra.interfaces import Curve, Database, DatabaseArgs, DatabaseOutputs, NetworkArgs
 from infra.profiles import LARGE, SMALL
+from infra.stack import build
 from pki.keys import KeySpec
 from pki.profiles import LISTING_LEAF, PUBLISHER_INTERMEDIATE, REGISTRY_INTERMEDIATE, TSA_LEAF
 from registry.serve import SECONDS as GRACEFUL_SECONDS
@@ -112,7 +113,7 @@ def test_database_of_an_unknown_size_is_refused() -> None:
     def program() -> None:
         cloud = open_cloud(settings())
         network = cloud.network("t", NetworkArgs(zones=2, redundant=False, log_days=90))
-        args = DatabaseArgs(network=network, cpu=3, memory=7, storage=20, redundant=False, backup_days=14)
+        args = DatabaseArgs(network=network, cpu=3, memory=7, storage=20, redundant=False, backup_days=14, log_days=90)
         with pytest.raises(InfraError, match="database size") as error:
             cloud.database("t", args)
         assert error.value.code == "INF-SIZE"
@@ -317,3 +318,25 @@ def test_only_what_changes_something_is_counted_against_an_address() -> None:
     ]
     assert rule["action"] == {"block": {}}
     assert rate["limit"] == 300
+
+
+# --- several stacks
+
+
+def physical_names(stack: str) -> set[tuple[str, str]]:
+    """Names that this program chose itself, and that AWS knows once in an account."""
+    inside = {"Record", "PrivateDnsNamespace", "Service", "ParameterGroup"}  # once in a zone, a network; an engine
+    wanted = settings()
+    resources, _ = record(lambda: build(wanted, open_cloud(wanted)), stack=stack)
+    return {
+        (resource.type, resource.inputs[key])
+        for resource in resources
+        for key in ("name", "identifier", "family", "finalSnapshotIdentifier")
+        if key in resource.inputs and resource.type.rsplit(":", maxsplit=1)[-1] not in inside
+    }
+
+
+def test_two_stacks_of_one_account_do_not_meet() -> None:
+    one, other = physical_names("one"), physical_names("other")
+    assert len(one) > 10
+    assert one & other == set()

@@ -21,8 +21,10 @@ from infra.interfaces import (
     Component,
     Curve,
     DatabaseArgs,
+    Identity,
     IdentityArgs,
     Key,
+    Network,
     NetworkArgs,
     ServiceArgs,
     SigningKey,
@@ -54,10 +56,25 @@ def settings(provider: str, profile: str = "small") -> Settings:
     return Settings.load({**CONFIG, **IMAGES, "skreg:provider": provider, "skreg:profile": profile}, {})
 
 
+def service(network: Network, who: Identity, *, port: int | None) -> ServiceArgs:
+    """A program that may listen."""
+    return ServiceArgs(
+        network=network,
+        identity=who,
+        image=IMAGES["skreg:image"],
+        command=("program",),
+        environment={"NAME": "value"},
+        size=Size(cpu=256, memory=512, tasks=1),
+        port=port,
+        health=None if port is None else ("true",),
+        log_days=90,
+    )
+
+
 def parts(cloud: Cloud, *, dedicated: bool = False) -> dict[str, Component]:
     """One of each component."""
     network = cloud.network("t", NetworkArgs(zones=2, redundant=False, log_days=90))
-    database = DatabaseArgs(network=network, cpu=2, memory=2, storage=20, redundant=False, backup_days=14)
+    database = DatabaseArgs(network=network, cpu=2, memory=2, storage=20, redundant=False, backup_days=14, log_days=90)
     who = cloud.identity("t-who", IdentityArgs(network=network, files=("bundle.json",)))
     made: dict[str, Component] = {
         "Network": network,
@@ -69,17 +86,7 @@ def parts(cloud: Cloud, *, dedicated: bool = False) -> dict[str, Component]:
         "Identity": who,
         "DnsTls": cloud.dns_tls("t", DnsTlsArgs(domain="skills.example.org", zone="example.org")),
     }
-    args = ServiceArgs(
-        network=network,
-        identity=who,
-        image=IMAGES["skreg:image"],
-        command=("program",),
-        environment={"NAME": "value"},
-        size=Size(cpu=256, memory=512, tasks=1),
-        port=8080,
-        health=("true",),
-        log_days=90,
-    )
+    args = service(network, who, port=8080)
     workers = {name: cloud.worker_service(f"t-{name}", args) for name in ("vet", "sign", "stamp")}
     made["WorkerService"] = workers["vet"]
     made["Scanner"] = cloud.scanner("t-scanner", args)
@@ -205,21 +212,22 @@ def test_sentence_without_sense_is_refused(provider: str, verb: Verb, what: str)
     resolved(provider, program)
 
 
+def test_program_that_listens_nowhere_cannot_be_reached(provider: str) -> None:
+    def program(cloud: Cloud) -> None:
+        made: dict[str, Any] = dict(parts(cloud))
+        deaf = cloud.worker_service("t-deaf", service(made["Network"], made["Identity"], port=None))
+        with pytest.raises(InfraError) as error:
+            cloud.grant(made["Identity"], Verb.CONNECT, deaf)
+        assert error.value.code == "INF-GRANT"
+
+    resolved(provider, program)
+
+
 def test_service_before_a_network_is_refused(provider: str) -> None:
     def program(cloud: Cloud) -> None:
-        made = parts(cloud)
+        made: dict[str, Any] = dict(parts(cloud))
         other = open_cloud(settings(provider))
-        args = ServiceArgs(
-            network=made["Network"],  # type: ignore[arg-type] # it is one
-            identity=made["Identity"],  # type: ignore[arg-type] # it is one
-            image="x",
-            command=(),
-            environment={},
-            size=Size(cpu=256, memory=512, tasks=1),
-            port=None,
-            health=None,
-            log_days=90,
-        )
+        args = service(made["Network"], made["Identity"], port=None)
         with pytest.raises(InfraError) as error:
             other.worker_service("t-early", args)
         assert error.value.code == "INF-SERVICE"
