@@ -4,9 +4,11 @@ Rules:
     * Only the public key is taken from a request. Names, extensions and attributes are ignored: who somebody is was
       decided elsewhere, by account and approval.
     * Proof of possession is verified before anything is returned, with SHA-256, SHA-384 or SHA-512.
+    * RSA keys that show a known weakness by themselves are refused (:mod:`pki.weak_keys`).
     * PEM with exactly one request, or DER without a byte behind it; at most 16 KiB.
 
-Left to others: which kinds of key a profile allows (:mod:`pki.profiles`), and who may have a certificate.
+Left to others: which kinds of key a profile allows (:mod:`pki.profiles`), primes shared with other keys, which takes
+all of them (:func:`pki.weak_keys.check_shared_primes`), and who may have a certificate.
 
 Example::
 
@@ -21,18 +23,22 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.der import BIT_STRING, SEQUENCE, Reader
 from pki.errors import MalformedError, PolicyError
+from pki.findings import describe_findings
 from pki.keys import PrivateKey, PublicKey, hash_for, key_spec, require_public_key
 from pki.subjects import Subject
 from pki.unreadable import UNREADABLE
+from pki.weak_keys import check_modulus
 
 # A request with an RSA-4096 key is below 2 KiB; the rest is room for attributes that are ignored.
 MAX_CSR_SIZE = 16 * 1024
 
 _PEM_BEGIN = b"-----BEGIN "
+_HINT = "generate a P-256 key: openssl ecparam -name prime256v1 -genkey -noout"
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 
@@ -79,7 +85,8 @@ def parse_csr(data: bytes) -> VerifiedCsr:
 
     Raises:
         MalformedError: no request, several, or too long (CSR-FORM, CSR-SIZE).
-        PolicyError: a kind of key we do not use (CSR-KEY), or no proof of possession (CSR-POP).
+        PolicyError: a kind of key we do not use (CSR-KEY), one known to be weak (the code of the weakness, such as
+            KEY-ROCA), or no proof of possession (CSR-POP).
     """
     if len(data) > MAX_CSR_SIZE:
         raise MalformedError(
@@ -88,14 +95,7 @@ def parse_csr(data: bytes) -> VerifiedCsr:
     csr = _load(data)
     der = csr.public_bytes(Encoding.DER)
     _check_signature_octets(der)
-    try:
-        public_key = require_public_key(csr.public_key())
-    except (PolicyError, *UNREADABLE) as error:
-        raise PolicyError(
-            f"certificate request, key - expected P-256, P-384, RSA-3072 or RSA-4096 - got {error}"[:300],
-            code="CSR-KEY",
-            hint="generate a P-256 key: openssl ecparam -name prime256v1 -genkey -noout",
-        ) from error
+    public_key = _strong_key(csr)
     if not _is_signed_by_its_key(csr):
         raise PolicyError(
             "certificate request - expected it signed by its own key with SHA-256, SHA-384 or SHA-512 - got another"
@@ -125,6 +125,25 @@ def _check_signature_octets(der: bytes) -> None:
         reader.take(SEQUENCE)
     if reader.take(BIT_STRING).content[:1] != b"\x00":
         raise reader.malformed("a signature of whole octets", "unused bits")
+
+
+def _strong_key(csr: x509.CertificateSigningRequest) -> PublicKey:
+    try:
+        key = csr.public_key()
+        # The exponent is looked at here, too, which else makes a key one of no known kind.
+        weaknesses = check_modulus(key) if isinstance(key, rsa.RSAPublicKey) else ()
+        public_key = None if weaknesses else require_public_key(key)
+    except (PolicyError, *UNREADABLE) as error:
+        raise PolicyError(
+            f"certificate request, key - expected P-256, P-384, RSA-3072 or RSA-4096 - got {error}"[:300],
+            code="CSR-KEY",
+            hint=_HINT,
+        ) from error
+    if public_key is None:
+        raise PolicyError(
+            f"certificate request, key - {describe_findings(weaknesses)}", code=weaknesses[0].rule, hint=_HINT
+        )
+    return public_key
 
 
 def _is_signed_by_its_key(csr: x509.CertificateSigningRequest) -> bool:

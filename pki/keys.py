@@ -34,6 +34,8 @@ from pki.errors import MalformedError, PolicyError, TrustError
 KEY_IDENTIFIER_SIZE = 20
 # An RSA-4096 key in PKCS#8 with encryption is below 4 KiB; nothing larger is a key of ours.
 MAX_KEY_FILE_SIZE = 16 * 1024
+# CA/Browser Forum Code Signing BR 6.1.6: at least 2^16 + 1.
+RSA_EXPONENT = 65537
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 """A private key, in memory or in a token."""
@@ -67,7 +69,6 @@ _RSA_SHA256 = bytes.fromhex("300d06092a864886f70d01010b0500")
 _EC256_OID = x509.SignatureAlgorithmOID.ECDSA_WITH_SHA256
 _EC384_OID = x509.SignatureAlgorithmOID.ECDSA_WITH_SHA384
 _RSA_OID = x509.SignatureAlgorithmOID.RSA_WITH_SHA256
-_RSA_EXPONENT = 65537
 
 _ALGORITHMS = {
     KeySpec.P256: _Algorithm(
@@ -95,7 +96,7 @@ def key_spec(public_key: object) -> KeySpec:
             isinstance(public_key, rsa.RSAPublicKey)
             and algorithm.curve is None
             and public_key.key_size == algorithm.bits
-            and public_key.public_numbers().e == _RSA_EXPONENT
+            and public_key.public_numbers().e == RSA_EXPONENT
         ):
             return spec
     size = getattr(public_key, "key_size", None)
@@ -127,7 +128,7 @@ def generate_key(spec: KeySpec) -> PrivateKey:
     algorithm = _ALGORITHMS[spec]
     if algorithm.curve is not None:
         return ec.generate_private_key(algorithm.curve())
-    return rsa.generate_private_key(public_exponent=_RSA_EXPONENT, key_size=algorithm.bits)
+    return rsa.generate_private_key(public_exponent=RSA_EXPONENT, key_size=algorithm.bits)
 
 
 def load_private_key(pem: bytes, passphrase: bytes | None = None) -> PrivateKey:
