@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ceremony import steps
 from ceremony.device import Device
-from ceremony.drafts import describe_draft, differences
+from ceremony.drafts import describe_draft, differences, essence
 from ceremony.folder import BUNDLE, PLAN, SIGNATURES, TRANSCRIPT, NewFolder
 from ceremony.hierarchy import Hierarchy, draft_certificate, draft_list, judge, preflight
 from ceremony.layout import digest_block, fields, heading, paragraph
@@ -307,7 +307,9 @@ class Ceremony:
     def _confirm(self, name: str, draft: str) -> None:
         """Show what will be signed, with its difference to the plan, and have it confirmed."""
         names = differences(name, planned=self.drafts[name], now=draft)
-        self.room.say(f"Will be signed ({name}):\n{fields(draft)}")
+        self.room.show(f"Will be signed ({name}):\n{fields(draft)}")
+        # Again, beside the question: by now the first lines may have left the screen.
+        self.room.say(f"\nIn short:\n{fields(essence(draft))}")
         self.room.say(
             paragraph(
                 f"Both linters passed it. Since the plan was checked, only these fields changed: {', '.join(names)}."

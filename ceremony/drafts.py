@@ -36,6 +36,20 @@ MAY_DIFFER = frozenset(
 """Fields that follow from the serial number, the moment or the key."""
 
 
+ESSENTIAL = frozenset(
+    {
+        *("subject", "issuer", "serial number", "not before", "not after", "public key"),
+        *("this update", "next update", "cRLNumber", "revoked"),
+    }
+)
+"""Fields that stand beside the confirmation: who, by whom, which, how long, with what."""
+
+
+def essence(draft: str) -> str:
+    """Return the lines of a described draft that must be on the screen when it is confirmed."""
+    return "\n".join(line for line in draft.splitlines() if line.partition(":")[0] in ESSENTIAL)
+
+
 def describe_draft(draft: x509.Certificate | x509.CertificateRevocationList) -> str:
     """Return a draft as lines ``field: value``."""
     text = describe_certificate(draft) if isinstance(draft, x509.Certificate) else describe_crl(draft)

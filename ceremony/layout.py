@@ -23,6 +23,9 @@ from ceremony.words import digest_words
 WIDTH = 80
 """Columns of the smallest terminal in use."""
 
+HEIGHT = 24
+"""Lines of the smallest terminal in use."""
+
 _INDENT = "    "
 _GROUPS = 8
 """Groups of 16 bits on a line: as many as fit with their words."""
@@ -52,6 +55,12 @@ def items(texts: tuple[str, ...]) -> str:
         textwrap.fill(text, WIDTH, initial_indent=f"{number:3}. ", subsequent_indent="     ", break_on_hyphens=False)
         for number, text in enumerate(texts, start=1)
     )
+
+
+def pages(text: str) -> tuple[str, ...]:
+    """Part a text so that each part and a line below it are on the screen at once."""
+    lines = text.splitlines()
+    return tuple("\n".join(lines[at : at + HEIGHT - 2]) for at in range(0, len(lines), HEIGHT - 2))
 
 
 def readable(text: str) -> str:

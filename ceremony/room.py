@@ -1,6 +1,7 @@
 """The room: what is said to the people in it, and what they type.
 
 Rules:
+    * What is long is shown in parts that fit a screen of 80 columns and 24 lines.
     * What must be confirmed is confirmed by typing exact words; anything else stops the ceremony. There is no force.
     * PINs and passphrases are typed without echo, or come from a file descriptor, one a line; never from arguments,
       environment or plan. They are in no message and no record. Where echo cannot be turned off nothing is asked.
@@ -23,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ceremony.layout import paragraph
+from ceremony.layout import pages, paragraph
 from pki.errors import ConfigurationError, PolicyError
 
 MAX_LINES_BYTES = 65_536
@@ -35,6 +36,9 @@ class Room(Protocol):
 
     def say(self, text: str) -> None:
         """Tell the room."""
+
+    def show(self, text: str) -> None:
+        """Show a long text in parts, so that no line leaves the screen before somebody has read it."""
 
     def confirm(self, what: str, expected: str) -> None:
         """Have exact words typed.
@@ -73,6 +77,15 @@ class Terminal:
         """Tell the room, on standard error."""
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
+
+    def show(self, text: str) -> None:
+        """Show a long text in parts; each waits for Enter, unless answers are prepared."""
+        parts = pages(text)
+        for number, part in enumerate(parts, start=1):
+            self.say(part)
+            if self.answers is None:
+                self.say(f"-- part {number} of {len(parts)}; Enter goes on --")
+                sys.stdin.readline()
 
     def confirm(self, what: str, expected: str) -> None:
         """Have exact words typed.
@@ -124,6 +137,10 @@ class Practice:
         """Tell the room, on standard error."""
         if not self.quiet:
             sys.stderr.write(f"{text}\n")
+
+    def show(self, text: str) -> None:
+        """Tell the room all at once."""
+        self.say(text)
 
     def confirm(self, what: str, expected: str) -> None:
         """Say what would be typed."""

@@ -16,6 +16,7 @@ from ceremony.layout import WIDTH
 from ceremony.verify import verify_folder
 from pki.display import fingerprint_hex
 from pki.keys import encode_private_key
+from tests.ceremony.conftest import hold
 from tests.ceremony.house import PIN, House
 from tests.ceremony.program import PASSPHRASE, answers, keys, officers, program, require_no_secret, steps
 from tests.ceremony.typist import Typist
@@ -38,8 +39,9 @@ def test_ceremony_at_a_keyboard(new_house: House) -> None:
         require_quiet(typist.process.pid)
         typist.type(PIN)
         for word in words[2:]:
-            shown = typist.expect(f"Type: {word}\n> ")
-            assert "Will be signed" in shown
+            assert "Will be signed" in typist.expect("Enter goes on --\n")
+            typist.type("")
+            assert "In short" in typist.expect(f"Type: {word}\n> ")
             typist.type(word)
         typist.expect("The ceremony has ended.")
         status, output = typist.end()
@@ -50,6 +52,50 @@ def test_ceremony_at_a_keyboard(new_house: House) -> None:
     require_no_secret(new_house, typist.screen, output)
     root = verify_folder(load_folder(new_house.folder / "out")).root
     assert fingerprint_hex(root) in "".join(re.findall(r"\b[0-9a-f]{4}\b", typist.screen))
+
+
+def test_nothing_that_is_confirmed_scrolls_away(new_house: House) -> None:
+    hold(new_house, "root", new_house.root())
+    new_house.write("intermediate", new_house.intermediates())
+    words = answers(new_house, "intermediate.yaml")
+    environment = clean_environment(new_house.hsm.environ)
+    command = ["skreg-ceremony", "run", "intermediate.yaml", "--out", "out", *officers(new_house, "ada", "bo")]
+    with Typist(command, environment, cwd=new_house.folder) as typist:
+        for name in ("ada", "bo"):
+            typist.expect(f"Passphrase of officer {name}")
+            typist.type(PASSPHRASE)
+        for word in words[:2]:
+            typist.expect(f"Type: {word}\n> ")
+            typist.type(word)
+        for token in ("root", "online", "time"):
+            typist.expect(f"PIN of token {token}")
+            typist.type(PIN)
+        parts = [confirm_what_was_seen(typist, word) for word in words[2:]]
+        typist.expect("The ceremony has ended.")
+        status, _ = typist.end()
+    assert status == 0
+    assert min(parts) >= 1
+
+
+def confirm_what_was_seen(typist: Typist, word: str) -> int:
+    """Type a word after every line of its draft stood on a screen that waited; return on how many screens."""
+    begin = len(typist.screen)
+    seen: list[str] = []
+    parts = 0
+    while typist.expect_one("Enter goes on --\n", f"Type: {word}\n> ").startswith("Enter"):
+        parts += 1
+        seen += typist.visible()
+        typist.type("")
+    draft = typist.screen[begin:].partition("Will be signed")[2].partition("In short:")[0].splitlines()[1:]
+    assert len(draft) > 10
+    assert {line for line in draft if line} <= set(seen)
+    # What matters most stands beside the question itself.
+    last = "\n".join(typist.visible())
+    of_crl = ("issuer: ", "this update: ", "next update: ", "cRLNumber: ", "revoked: ")
+    of_certificate = ("subject: ", "issuer: ", "serial number: ", "not after: ", "public key: ")
+    assert all(field in last for field in (of_crl if "crl" in word else of_certificate))
+    typist.type(word)
+    return parts
 
 
 def require_quiet(pid: int) -> None:

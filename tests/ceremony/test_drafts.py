@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ceremony.drafts import describe_draft, differences
+from ceremony.drafts import describe_draft, differences, essence
 from pki.errors import PolicyError
 from tests.ceremony.test_hierarchy import AT, ROOT_CERTIFICATE
 
@@ -21,6 +21,12 @@ def test_draft_is_shown_without_the_fingerprint_of_a_throw_away_signature() -> N
 def test_fields_that_follow_from_number_and_moment_are_named() -> None:
     now = PLANNED.replace("01", "02").replace("2026", "2027")
     assert differences("root", planned=PLANNED, now=now) == ("serial number", "not before")
+
+
+def test_essence_is_who_by_whom_which_and_how_long() -> None:
+    assert essence(PLANNED).splitlines() == [
+        line for line in PLANNED.splitlines() if line.startswith(("subject", "serial number", "not before"))
+    ]
 
 
 def test_same_draft_differs_in_nothing() -> None:

@@ -47,6 +47,25 @@ def test_pin_is_typed_without_echo(typist: Typist) -> None:
     assert max(map(len, typist.screen.splitlines())) <= WIDTH
 
 
+def test_long_text_waits_after_each_screen(tmp_path: Path) -> None:
+    shown = "\\n".join(f"line {number}" for number in range(60))
+    program = f"from ceremony.room import Terminal; Terminal(tokens=()).show('{shown}'); print('read')"
+    with Typist([sys.executable, "-c", program], clean_environment(), cwd=tmp_path) as typist:
+        for number in (1, 2, 3):
+            typist.expect(f"-- part {number} of 3; Enter goes on --\n")
+            assert f"line {22 * number - 22}" in typist.visible()
+            assert f"line {22 * number}" not in typist.screen
+            typist.type("")
+        assert typist.end() == (0, "read\n")
+    assert all(f"line {number}\n" in typist.screen for number in range(60))
+
+
+def test_prepared_answers_wait_for_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "\n".join(f"line {number}" for number in range(60))
+    Terminal(tokens=(), answers=["sign root"]).show(text)
+    assert capsys.readouterr().err == f"{text}\n"
+
+
 @pytest.mark.parametrize("word", ["sing root", "Sign root", "sign root!", "yes", "", "force"])
 def test_other_words_are_refused(word: str, typist: Typist) -> None:
     with typist:

@@ -26,6 +26,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+HEIGHT = 24
+"""Lines of the screen."""
+
 SECONDS = 60.0
 """For each expectation; a ceremony's longest pause is a second."""
 
@@ -36,7 +39,7 @@ class Typist:
     def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str], *, cwd: Path) -> None:
         """Start the program; its standard output goes to a pipe, everything else to the terminal."""
         self._terminal, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, 80, 0, 0))
         self.process = subprocess.Popen(
             [str(word) for word in command],
             stdin=theirs,
@@ -68,12 +71,29 @@ class Typist:
         Raises:
             AssertionError: it does not come.
         """
-        limit = time.monotonic() + SECONDS
-        while text not in self.screen[self._read :]:
-            assert time.monotonic() < limit, f"{text!r} did not come; on the screen: {self.screen[-2000:]}"
-            assert self._look() or text in self.screen[self._read :], f"{text!r} did not come: {self.screen[-2000:]}"
-        start, self._read = self._read, self.screen.index(text, self._read) + len(text)
+        start = self._read
+        self.expect_one(text)
         return self.screen[start : self._read]
+
+    def expect_one(self, *texts: str) -> str:
+        """Wait until one of some texts is on the screen; return the one that came first.
+
+        Raises:
+            AssertionError: none comes.
+        """
+        limit = time.monotonic() + SECONDS
+        more = True
+        while not (found := [text for text in texts if text in self.screen[self._read :]]):
+            late = not more or time.monotonic() > limit
+            assert not late, f"{texts} did not come; on the screen: {self.screen[-2000:]}"
+            more = self._look()
+        first = min(found, key=lambda text: self.screen.index(text, self._read))
+        self._read = self.screen.index(first, self._read) + len(first)
+        return first
+
+    def visible(self) -> list[str]:
+        """Return the lines that a screen of 24 lines shows at what was expected last."""
+        return self.screen[: self._read].split("\n")[-HEIGHT:]
 
     def type(self, line: str) -> None:
         """Type a line."""
