@@ -107,6 +107,8 @@ def registry_environment(place: Place, *, stamp: Input[str]) -> Environment:
         "SKREG_REGISTRY_BUNDLE": f"{FILES}/bundle.json",
         "SKREG_REGISTRY_STAMP_URL": _stamp_url(stamp),
         "SKREG_REGISTRY_LISTEN": f"0.0.0.0:{REGISTRY_PORT}",
+        # The CDN and the load balancer behind it.
+        "SKREG_REGISTRY_PROXIES": "2",
     }
 
 

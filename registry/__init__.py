@@ -38,5 +38,10 @@ def create_app(settings: Settings, *, store: BlobStore, clock: Callable[[], date
     app = Flask("registry", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.url_map.strict_slashes = True
+    if settings.proxies:
+        from werkzeug.middleware.proxy_fix import ProxyFix
+
+        # Only the client's address, for rates; scheme and host are settings here, nobody's header.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=0, x_host=0)  # type: ignore[method-assign] # as its documentation says
     register(app, Services.build(settings, store=store, clock=clock))
     return app

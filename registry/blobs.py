@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pki.errors import ConfigurationError, ConflictError, MalformedError, TransportError
+from registry.objects import find_form
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -218,13 +219,16 @@ class S3Store:
         from botocore.exceptions import BotoCoreError, ClientError
 
         digest = hashlib.sha256(data).hexdigest()
+        form = find_form(key)
+        # What a CDN in front of the bucket says with an object.
+        headers = {} if form is None else {"ContentType": form.media_type, "CacheControl": form.caching}
         try:
             self._client.put_object(
                 Bucket=self._bucket,
                 Key=check_key(key),
                 Body=data,
                 Metadata={"sha256": digest},
-                **condition,  # type: ignore[arg-type] # one of two optional parameters
+                **{**headers, **condition},  # type: ignore[arg-type] # optional parameters that are texts
             )
         except ClientError as error:
             # 404: If-Match on an object that is not there; 409: two conditional writes at once.

@@ -28,6 +28,10 @@ SECONDS = 30
 """A worker that shows no sign of life for so long is replaced; also the time to finish when stopped."""
 
 
+KEEPALIVE = 75
+"""Seconds an idle connection stays open: longer than a load balancer's 60, which would else meet a closed one."""
+
+
 class _Server(BaseApplication):  # type: ignore[misc] # its base has no types
     def __init__(self, listen: str, make: Callable[[], Flask]) -> None:
         self._listen = listen
@@ -42,7 +46,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # its base has no types
             "threads": THREADS,
             "timeout": SECONDS,
             "graceful_timeout": SECONDS,
-            "keepalive": 5,
+            "keepalive": KEEPALIVE,
             "limit_request_line": 2048,
             "limit_request_fields": 50,
             "proc_name": "skreg-registry",

@@ -23,11 +23,14 @@ from typing import Self
 from pki.errors import ConfigurationError
 
 PREFIX = "SKREG_REGISTRY_"
-KNOWN = frozenset({f"{PREFIX}BUNDLE", f"{PREFIX}STAMP_URL", f"{PREFIX}LISTEN"})
+KNOWN = frozenset({f"{PREFIX}BUNDLE", f"{PREFIX}STAMP_URL", f"{PREFIX}LISTEN", f"{PREFIX}PROXIES"})
 """Every variable of the web service's prefix."""
 
 SHARED = ("SKREG_DATABASE_URL", "SKREG_STORE_URL")
 """What it shares with the workers."""
+
+MAX_PROXIES = 5
+"""More are a mistake: each one that is counted and not there lets clients choose their address."""
 
 _LISTEN = re.compile(r"(?:\[[0-9a-f:]+\]|[0-9a-zA-Z.-]+):[0-9]{1,5}")
 _STAMP_URL = re.compile(r"https?://[^/\s?#@]+(?:/[^\s?#]*)?")
@@ -43,6 +46,7 @@ class Settings:
         bundle: File of the trust bundle: organisations' uploads are verified with it before they are stored.
         stamp_url: Where ``skreg-worker stamp`` listens.
         listen: Address and port to serve on.
+        proxies: How many proxies stand in front, each of which adds the address it saw to ``X-Forwarded-For``.
     """
 
     database_url: str
@@ -50,6 +54,7 @@ class Settings:
     bundle: Path
     stamp_url: str
     listen: str
+    proxies: int = 0
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -72,6 +77,7 @@ class Settings:
             bundle=Path(required(environ, f"{PREFIX}BUNDLE")),
             stamp_url=_matching(environ, f"{PREFIX}STAMP_URL", _STAMP_URL, "http://HOST:PORT"),
             listen=_matching(environ, f"{PREFIX}LISTEN", _LISTEN, "HOST:PORT"),
+            proxies=_proxies(environ),
         )
 
 
@@ -85,6 +91,15 @@ def required(environ: Mapping[str, str], name: str) -> str:
     if not value:
         raise ConfigurationError(f"setting {name} - expected a value - got none", code="REG-SETTING")
     return value
+
+
+def _proxies(environ: Mapping[str, str]) -> int:
+    value = environ.get(f"{PREFIX}PROXIES", "0")
+    if value not in map(str, range(MAX_PROXIES + 1)):
+        raise ConfigurationError(
+            f"setting {PREFIX}PROXIES - expected 0 to {MAX_PROXIES} - got {value[:80]!r}", code="REG-SETTING"
+        )
+    return int(value)
 
 
 def _matching(environ: Mapping[str, str], name: str, pattern: re.Pattern[str], expected: str) -> str:

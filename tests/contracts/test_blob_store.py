@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import boto3
 import pytest
 
 from pki.errors import ConfigurationError, ConflictError, MalformedError, TransportError
@@ -167,3 +168,17 @@ def test_s3_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(TransportError) as refused:
             use()
         assert refused.value.code == "REG-STORE"
+
+
+@pytest.mark.parametrize("kind", ["moto_s3", "ceph_s3"])
+def test_bucket_says_of_an_object_what_a_cdn_shall_say(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server: S3Server = request.getfixturevalue(kind)
+    bucket = f"b{uuid4().hex[:12]}"
+    server.create_bucket(bucket)
+    for name, value in server.environ.items():
+        monkeypatch.setenv(name, value)
+    open_store(f"s3://{bucket}?endpoint={server.endpoint}").put_new("index/acme/demo", b"listing")
+    head = boto3.client("s3", endpoint_url=server.endpoint).head_object(Bucket=bucket, Key="index/acme/demo")
+    assert (head["ContentType"], head["CacheControl"]) == ("application/pkcs7-mime", "public, no-cache")

@@ -18,7 +18,12 @@ GOOD = {
 
 def test_settings_are_read() -> None:
     assert Settings.from_env({**GOOD, "HOME": "/root"}).listen == "127.0.0.1:8080"
-    assert set(GOOD) >= KNOWN
+    assert set(GOOD) >= KNOWN - {"SKREG_REGISTRY_PROXIES"}
+
+
+def test_proxies_are_none_unless_told() -> None:
+    assert Settings.from_env(GOOD).proxies == 0
+    assert Settings.from_env({**GOOD, "SKREG_REGISTRY_PROXIES": "2"}).proxies == 2
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -36,6 +41,10 @@ def test_missing_setting_stops_the_start(name: str) -> None:
         {"SKREG_REGISTRY_LISTEN": "8080"},
         {"SKREG_REGISTRY_LISTEN": "127.0.0.1"},
         {"SKREG_REGISTRY_STAMP_URL": "127.0.0.1:1"},
+        {"SKREG_REGISTRY_PROXIES": "-1"},
+        {"SKREG_REGISTRY_PROXIES": "6"},
+        {"SKREG_REGISTRY_PROXIES": "01"},
+        {"SKREG_REGISTRY_PROXIES": ""},
         {"SKREG_REGISTRY_STAMP_URL": "http://user@host/"},
     ],
 )

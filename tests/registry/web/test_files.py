@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from registry.web.files import FORMS
+from registry.objects import FORMS
 from tests.registry.conftest import Site
 from tests.registry.test_publish import code
 
