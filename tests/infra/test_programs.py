@@ -79,7 +79,7 @@ def test_environment_is_what_the_program_takes(name: str, profile: str) -> None:
 @pytest.mark.parametrize("name", READERS)
 def test_nothing_of_the_environment_can_be_left_out(name: str) -> None:
     given = environment(containers(name)["program"])
-    optional = {"SKREG_WORKER_REGISTRY_URL", "SKREG_WORKER_SHARDS", *NOT_OURS}
+    optional = {"SKREG_REGISTRY_PROXIES", "SKREG_WORKER_REGISTRY_URL", "SKREG_WORKER_SHARDS", *NOT_OURS}
     for variable in sorted(set(given) - optional):
         left = {key: value for key, value in given.items() if key != variable}
         with pytest.raises(Exception, match=variable):
