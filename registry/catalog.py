@@ -102,6 +102,12 @@ def find_version(connection: Connection, namespace: str, name: str, version: str
     return _version(row)
 
 
+def all_packages(connection: Connection) -> tuple[tuple[str, str], ...]:
+    """Return namespace and name of all packages."""
+    rows = connection.execute("SELECT DISTINCT namespace, name FROM versions ORDER BY namespace, name").fetchall()
+    return tuple((row[0], row[1]) for row in rows)
+
+
 def packages_signed_by(connection: Connection, issuer_ski: str, serials: list[str]) -> tuple[tuple[str, str], ...]:
     """Return namespace and name of all packages that hold a version signed by one of these leaves."""
     rows = connection.execute(

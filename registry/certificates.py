@@ -53,9 +53,9 @@ class StoredCertificate:
         issuer_ski: Key identifier of the issuer, hexadecimal.
         serial: Serial number, hexadecimal without leading zeros.
         shard: Shard of the issuer's CRL.
-        kind: ``organisation`` or ``single-use``.
+        kind: ``organisation``, ``single-use`` or ``listing``.
         der: The certificate.
-        namespace: Whose packages it signs.
+        namespace: Whose packages it signs; ``None`` for a listing leaf.
         account_id: Whose it is.
         not_before: Begin of validity.
         not_after: End of validity.
@@ -68,7 +68,7 @@ class StoredCertificate:
     shard: int
     kind: str
     der: bytes
-    namespace: str
+    namespace: str | None
     account_id: str
     not_before: datetime
     not_after: datetime
@@ -131,14 +131,14 @@ def find_issued(connection: Connection, namespace: str | None, *, revoked: bool)
 
     Args:
         connection: Any role that may read certificates.
-        namespace: Of this namespace, its single-use leaves too; ``None`` for all organisations.
+        namespace: Of this namespace, its single-use leaves too; ``None`` for all organisations and listing leaves.
         revoked: Only what is revoked, of whatever kind.
     """
     rows = connection.execute(
         f"SELECT {_CERTIFICATE} FROM certificates"  # noqa: S608 - a constant of this module
         " WHERE (%(namespace)s::text IS NULL OR namespace = %(namespace)s)"
         " AND (NOT %(revoked)s OR revoked_since IS NOT NULL)"
-        " AND (kind = 'organisation' OR %(revoked)s OR %(namespace)s::text IS NOT NULL)"
+        " AND (kind <> 'single-use' OR %(revoked)s OR %(namespace)s::text IS NOT NULL)"
         " ORDER BY not_before DESC, serial",
         {"namespace": namespace, "revoked": revoked},
     ).fetchall()
@@ -166,6 +166,16 @@ def namespace_certificates(connection: Connection, namespace: str) -> tuple[Stor
         f"SELECT {_CERTIFICATE} FROM certificates WHERE namespace = %s AND kind = 'organisation'"  # noqa: S608 - a constant of this module
         " ORDER BY not_before DESC",
         (namespace,),
+    ).fetchall()
+    return tuple(_certificate(row) for row in rows)
+
+
+def listing_certificates(connection: Connection, issuer_ski: str) -> tuple[StoredCertificate, ...]:
+    """Return the listing leaves of an issuer, the newest first."""
+    rows = connection.execute(
+        f"SELECT {_CERTIFICATE} FROM certificates WHERE kind = 'listing' AND issuer_ski = %s"  # noqa: S608 - a constant of this module
+        " ORDER BY not_before DESC, serial",
+        (issuer_ski,),
     ).fetchall()
     return tuple(_certificate(row) for row in rows)
 

@@ -98,7 +98,7 @@ class IssuingAuthority:
         issuer = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier or b""
         return issuer.hex(), f"{leaf.serial_number:x}"
 
-    def describe(self, leaf: x509.Certificate, kind: str, namespace: str, account_id: str) -> StoredCertificate:
+    def describe(self, leaf: x509.Certificate, kind: str, namespace: str | None, account_id: str) -> StoredCertificate:
         """Return the record of a leaf that was just issued."""
         issuer_ski, serial = self.name_of(leaf)
         return StoredCertificate(

@@ -31,6 +31,7 @@ from pki.profiles import INTERMEDIATE_PROFILES, check_profile
 from pki.revocation import Crl, parse_crl
 from pki.trust import TrustBundle, encode_bundle
 from registry.blobs import BlobStore
+from registry.catalog import all_packages
 from registry.database import Connection
 from registry.jobs import SIGN, enqueue
 from worker.authority import ski_of
@@ -253,7 +254,7 @@ def _put_crl(store: BlobStore, connection: Connection, crl: Crl) -> list[str]:
     )
     if before is not None and len(crl.source) != len(before.source):
         # An intermediate or a TSA was revoked: every listing must name the new number.
-        for namespace, name in connection.execute("SELECT DISTINCT namespace, name FROM versions").fetchall():
+        for namespace, name in all_packages(connection):
             enqueue(connection, worker=SIGN, kind="listing", subject=f"{namespace}/{name}")
     return keys
 

@@ -44,7 +44,7 @@ class Exported:
 def certificate_line(certificate: StoredCertificate) -> str:
     """Return a certificate as one line: serial number, kind, namespace, account, end, revocation."""
     line = (
-        f"{certificate.serial}  {certificate.kind}  {certificate.namespace}  {certificate.account_id}"
+        f"{certificate.serial}  {certificate.kind}  {certificate.namespace or '-'}  {certificate.account_id}"
         f"  {_moment(certificate.not_after)}"
     )
     if certificate.revoked_since is None:
@@ -69,7 +69,7 @@ def describe_certificate(connection: Connection, certificate: StoredCertificate)
         f"shard: {certificate.shard}",
         f"kind: {certificate.kind}",
         f"subject: {name_text(parsed.subject)}",
-        f"namespace: {certificate.namespace}",
+        f"namespace: {certificate.namespace or '-'}",
         f"account_id: {certificate.account_id}",
         f"not_before: {_moment(certificate.not_before)}",
         f"not_after: {_moment(certificate.not_after)}",

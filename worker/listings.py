@@ -21,6 +21,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cryptography import x509
+
 from pki.addresses import CrlAddress
 from pki.chain import Use, verify_chain
 from pki.cms import parse_signature, verify_content
@@ -37,6 +39,7 @@ from skillpkg.listing import LIFETIME, ListedVersion, Listing, Status, parse_lis
 from skillpkg.names import Namespace, PackageName, Sha256Digest, Version
 from worker.authority import IssuingAuthority
 from worker.crl_shelf import crl_key, crls_for
+from worker.listing_leaf import ListingLeaf
 from worker.points import Reached
 from worker.queue import Job, require_lease
 
@@ -55,6 +58,7 @@ class ListingPublisher:
         connect: Opens a connection under the role of ``sign``.
         store: The object store.
         authority: Knows whom to trust, and holds the listing key.
+        leaf: Its certificate of today.
         registry: The registry's identity.
         clock: Now.
         reached: Told when a named point is reached.
@@ -63,6 +67,7 @@ class ListingPublisher:
     connect: Callable[[], Connection]
     store: BlobStore
     authority: IssuingAuthority
+    leaf: ListingLeaf
     registry: str
     clock: Callable[[], datetime]
     reached: Reached
@@ -79,6 +84,7 @@ class ListingPublisher:
         """
         name, _, package = job.subject.partition("/")
         at = whole_second(self.clock())
+        leaf = self.leaf.current(at=at)
         with self.connect() as connection:
             require_lease(connection, job)
             known, moment = _lock_row(connection, name, package)
@@ -91,7 +97,7 @@ class ListingPublisher:
             _require_progress(previous, versions)
             sequence = max(known + 1, 1 + (previous.sequence if previous else 0), moment)
             listing = self._listing(connection, namespace, versions, sequence, at)
-            self._put(listing, before, at)
+            self._put(listing, leaf, before, at)
             connection.execute(
                 "UPDATE listings SET sequence = %s, issued = %s WHERE namespace = %s AND name = %s",
                 (sequence, at, name, package),
@@ -172,12 +178,11 @@ class ListingPublisher:
             numbers[address] = parse_crl(crl.data).number
         return numbers
 
-    def _put(self, listing: Listing, before: Blob | None, at: datetime) -> None:
-        identity = self.authority.keys.listing
+    def _put(self, listing: Listing, leaf: x509.Certificate, before: Blob | None, at: datetime) -> None:
         cms = sign_listing(
             listing,
-            key=identity.key,
-            leaf=identity.certificate,
+            key=self.authority.keys.listing.key,
+            leaf=leaf,
             intermediate=self.authority.keys.registry.certificate,
         )
         self._verify(cms, listing, at)

@@ -19,6 +19,7 @@ from worker.authority import IssuingAuthority
 from worker.certificates import CertificateIssuing
 from worker.crls import CrlPublisher
 from worker.keyring import open_sign_keys, open_stamp_keys
+from worker.listing_leaf import ListingLeaf
 from worker.listings import ListingPublisher
 from worker.loop import Handler, StopSignal, run
 from worker.points import Reached, log_point
@@ -120,6 +121,7 @@ def run_sign(
             connect=opener,
             store=store,
             authority=authority,
+            leaf=ListingLeaf(connect=opener, authority=authority),
             registry=settings.store.registry,
             clock=clock,
             reached=reached,

@@ -21,7 +21,7 @@ from pki.crl import Reason
 from pki.errors import MalformedError, NotFoundError, PolicyError, TrustError
 from pki.names import Tier
 from registry.audit import add_audit
-from registry.catalog import find_version, namespace_versions, packages_signed_by, set_status
+from registry.catalog import all_packages, find_version, namespace_versions, packages_signed_by, set_status
 from registry.certificates import StoredCertificate, all_certificates, find_certificate
 from registry.database import Connection
 from registry.jobs import SIGN, enqueue
@@ -141,5 +141,11 @@ def _revoke(
         return
     name = f"{certificate.issuer_ski}/{certificate.serial}"
     add_audit(connection, actor=actor, action="revoke", object_id=name, detail=reason.value)
-    for namespace, name in packages_signed_by(connection, certificate.issuer_ski, [certificate.serial]):
+    # Without their leaf all listings are refused; those of a package's leaf only where it signed something.
+    touched = (
+        all_packages(connection)
+        if certificate.kind == "listing"
+        else packages_signed_by(connection, certificate.issuer_ski, [certificate.serial])
+    )
+    for namespace, name in touched:
         enqueue(connection, worker=SIGN, kind="listing", subject=f"{namespace}/{name}")

@@ -18,7 +18,7 @@ def published(registry: Estate) -> tuple[bytes, datetime, str]:
     registry.publish(registry.pack())
     (version,) = registry.listing("jsmith", "demo").listing.versions
     cms = registry.blob(f"packages/jsmith/demo/1.0.0/{version.sha256}.sig")
-    ((ski, shard),) = registry.superuser("SELECT issuer_ski, shard FROM certificates")
+    ((ski, shard),) = registry.superuser("SELECT issuer_ski, shard FROM certificates WHERE namespace IS NOT NULL")
     return cms, version.gen_time, f"{ski}/{shard}"
 
 

@@ -44,7 +44,9 @@ def test_committed_signature_is_used_again(registry: Estate) -> None:
     sign_again(registry)
     assert registry.submission(submission.id).state is State.PUBLISHED
     assert stored_cms(registry, submission) == before
-    assert registry.superuser("SELECT count(*), count(revoked_since) FROM certificates") == [(1, 0)]
+    assert registry.superuser(
+        "SELECT count(*), count(revoked_since) FROM certificates WHERE namespace IS NOT NULL"
+    ) == [(1, 0)]
     assert registry.superuser("SELECT actor FROM audit WHERE action = 'retry'") == [("operator",)]
 
 
