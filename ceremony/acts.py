@@ -25,9 +25,11 @@ from ceremony.hierarchy import Hierarchy, draft_certificate, draft_list, judge, 
 from ceremony.layout import digest_block, fields, heading, paragraph
 from ceremony.openssl import openssl_accepts_certificate, openssl_accepts_crl
 from ceremony.plan import ROOT_ISSUER, CertificatePlan, CrlPlan, KeyPlan, Plan
+from ceremony.points import Reached, log_point
 from ceremony.previous import Previous
-from ceremony.quorum import Quorum
+from ceremony.quorum import Quorum, verify_sign_off
 from ceremony.room import Room
+from ceremony.sittings import require_confirmed
 from ceremony.tokens import check_inventory, check_signing_key, identity_fields, require_signing_only
 from ceremony.transcript import Transcript
 from ceremony.words import sha256_hex, typed_words
@@ -37,7 +39,7 @@ from pki.display import fingerprint_hex
 from pki.errors import PolicyError, ToolkitError
 from pki.hsm.attributes import KeyAttributes
 from pki.hsm.module import PinTries
-from pki.keys import PublicKey, encode_public_key, require_public_key
+from pki.keys import PublicKey, encode_public_key, require_public_key, sign_message
 from pki.lint import sign_certificate
 from pki.trust import TrustBundle, encode_bundle
 
@@ -68,6 +70,8 @@ class Ceremony:
         keys: Public keys of certificates to come, by name.
         generated: Keys made by now, as (token, label).
         drafts: What was drafted when the plan was checked, as people read it.
+        interrupted: The key that a power cut may have left on its token; ``None`` otherwise.
+        reached: Told each point of the ceremony.
     """
 
     plan: Plan
@@ -83,11 +87,20 @@ class Ceremony:
     keys: dict[str, PublicKey] = field(default_factory=dict)
     generated: list[tuple[str, str]] = field(default_factory=list)
     drafts: dict[str, str] = field(default_factory=dict)
+    interrupted: KeyPlan | None = None
+    reached: Reached = log_point
+
+    def recorded(self, step: str, field: str = "", value: str = "") -> bool:
+        """Tell whether a step is done: its last record has this value."""
+        return any(
+            record.step == step and (not field or record.data.get(field) == value) for record in self.transcript.records
+        )
 
     def record(self, step: str, data: Mapping[str, object]) -> None:
         """Record a step, on disk at once."""
         line = self.transcript.add(step, data, at=self.clock(), actor=self.plan.administrator)
         self.folder.append(TRANSCRIPT, line)
+        self.reached(f"recorded:{step}")
 
     def record_stop(self, error: BaseException) -> None:
         """Record why the ceremony stopped, whatever the clock shows by now."""
@@ -159,6 +172,7 @@ class Ceremony:
                     paragraph(f"CAREFUL: somebody typed a wrong PIN before. Token {name} has {token.tries} tries left.")
                 )
             self.record("token", {"token": name, **said})
+        self._adopt(tokens)
         self._inventory(tokens, after=False)
         signing = {self.plan.task.issuer: self.plan.task.issuer_key} | {
             crl.issuer: crl.key for crl in self.plan.task.crls
@@ -176,10 +190,14 @@ class Ceremony:
             raise PolicyError(f"key {key.label!r} - expected one to generate - got one that is there", code="CER-PLAN")
         self._announce(steps.generating(key))
         self._presence()
-        self.room.say("The token generates the key now. This may take a while.")
-        # Before: when a token fails halfway, the key may be there.
-        self.generated.append((key.token, key.label))
-        token.generate(key.label, key.spec)
+        if (key.token, key.label) in self.generated:  # adopted
+            sign_message(token.key(key.label), b"skreg self test of an adopted key")
+        else:
+            self.room.say("The token generates the key now. This may take a while.")
+            # Before: when a token fails halfway, the key may be there.
+            self.generated.append((key.token, key.label))
+            token.generate(key.label, key.spec)
+        self.reached("generated")
         # From a fresh look at the token, not from what generation returned.
         attributes = token.attributes(key.label)
         require_signing_only(attributes)
@@ -202,16 +220,14 @@ class Ceremony:
 
     def certificate(self, item: CertificatePlan, token: Device) -> None:
         """Issue a certificate."""
-        task, request, at = self.plan.task, self.requests.get(item.name), self.clock()
+        task, at = self.plan.task, self.clock()
         self._announce(steps.certifying(item, task.issuer))
-        public_key = self.keys[item.name] if request is None else request.public_key
-        linted = draft_certificate(item, task=task, hierarchy=self.hierarchy, public_key=public_key, at=at)
-        serials = {certificate.serial_number for certificate in self.hierarchy.certificates.values()}
-        if linted.draft.serial_number in serials | self.previous.serials:
-            raise PolicyError("serial number - expected a new one - got one that is taken", code="CER-SERIAL")
-        self._confirm(item.name, describe_draft(linted.draft))
-        self._presence()
-        certificate = sign_certificate(linted, token.key(task.issuer_key.label))
+        left = self.folder.leftovers.get(f"certificates/{item.name}.pem")
+        if left is None:
+            certificate = self._sign_certificate(item, token, at)
+        else:
+            certificate = x509.load_pem_x509_certificate(left)
+            self._take_up(item.name, describe_draft(certificate))
         judge(certificate.public_bytes(Encoding.DER), "certificate", item.name)
         self.hierarchy = self.hierarchy.with_certificate(item.name, certificate)
         path = [ROOT_ISSUER] if task.issuer == ROOT_ISSUER else [ROOT_ISSUER, task.issuer]
@@ -231,13 +247,32 @@ class Ceremony:
         )
         self._done(f"certificate {item.name}", fingerprint_hex(certificate))
 
+    def _sign_certificate(self, item: CertificatePlan, token: Device, at: datetime) -> x509.Certificate:
+        task, request = self.plan.task, self.requests.get(item.name)
+        public_key = self.keys[item.name] if request is None else request.public_key
+        linted = draft_certificate(item, task=task, hierarchy=self.hierarchy, public_key=public_key, at=at)
+        serials = {certificate.serial_number for certificate in self.hierarchy.certificates.values()}
+        if linted.draft.serial_number in serials | self.previous.serials:
+            raise PolicyError("serial number - expected a new one - got one that is taken", code="CER-SERIAL")
+        self._confirm(item.name, describe_draft(linted.draft))
+        self._presence()
+        certificate = sign_certificate(linted, token.key(task.issuer_key.label))
+        self.reached("signed")
+        return certificate
+
     def crl(self, item: CrlPlan, token: Device) -> None:
         """Issue a CRL."""
         self._announce(steps.listing(item))
-        linted = draft_list(item, hierarchy=self.hierarchy, at=self.clock())
-        self._confirm(f"crl {item.issuer}", describe_draft(linted.draft))
-        self._presence()
-        der = sign_crl(linted, token.key(item.key.label))
+        name = f"crl {item.issuer}"
+        der = self.folder.leftovers.get(f"crls/{item.issuer}.crl")
+        if der is None:
+            linted = draft_list(item, hierarchy=self.hierarchy, at=self.clock())
+            self._confirm(name, describe_draft(linted.draft))
+            self._presence()
+            der = sign_crl(linted, token.key(item.key.label))
+            self.reached("signed")
+        else:
+            self._take_up(name, describe_draft(x509.load_der_x509_crl(der)))
         judge(der, "crl", f"CRL of {item.issuer}")
         openssl_accepts_crl(der, issuer=self.hierarchy.issuer(item.issuer).public_bytes(Encoding.PEM))
         self.hierarchy = self.hierarchy.with_crl(item.issuer, der)
@@ -274,8 +309,13 @@ class Ceremony:
     def finish(self) -> None:
         """Have the officers sign the end, and close the folder."""
         self._announce(steps.SIGN_OFF)
-        self.record("end", {"certificates": len(self.plan.task.certificates), "crls": len(self.plan.task.crls)})
-        self.folder.write(SIGNATURES, self.quorum.sign_off(self.transcript.head))
+        if not self.recorded("end"):
+            self.record("end", {"certificates": len(self.plan.task.certificates), "crls": len(self.plan.task.crls)})
+        signatures = self.folder.leftovers.get(SIGNATURES)
+        if signatures is None:
+            signatures = self.quorum.sign_off(self.transcript.head)
+        verify_sign_off(self.quorum.officers, signatures, self.transcript.head)
+        self._write(SIGNATURES, signatures)
         self.folder.close(TRANSCRIPT)
         self.room.say("SHA-256 of the transcript's last line, for the witness to write down:")
         self.room.say(digest_block(self.transcript.head))
@@ -287,15 +327,37 @@ class Ceremony:
 
     def _write(self, name: str, content: bytes) -> dict[str, str]:
         """Write a file; return it as a record names it."""
-        return {name: self.folder.write(name, content)}
+        written = {name: self.folder.write(name, content)}
+        self.reached(f"written:{name}")
+        return written
 
     def _inventory(self, tokens: Mapping[str, Device], *, after: bool) -> None:
-        fresh = self.plan.task.generated() if after else ()
         for name, token in tokens.items():
-            labels = (*self.plan.tokens[name].expected, *(key.label for key in fresh if key.token == name))
+            labels = (*self.plan.tokens[name].expected, *(label for place, label in self.generated if place == name))
             self.record("inventory", {**check_inventory(name, token, labels), "after": after})
             held = ", ".join(sorted(labels)) or "no key"
             self.room.say(paragraph(f"Token {name} holds {held}, as expected, and nothing else."))
+
+    def _adopt(self, tokens: Mapping[str, Device]) -> None:
+        """Ask about a key that a power cut left on its token: it is not made a second time, nor used in silence."""
+        key = self.interrupted
+        if key is None or key.label not in {found.label for found in tokens[key.token].inventory()}:
+            return
+        self.room.say(
+            paragraph(
+                f"Token {key.token} holds the key {key.label!r}, whose generation was begun before the interruption and"
+                " not recorded. It will be checked like a new one: born in this token, unable to leave, only to sign."
+            )
+        )
+        self.room.confirm("that it is the one of this ceremony", f"adopt {key.label}")
+        self.record("deviation", {"token": key.token, "adopted": key.label, "allowed_by": "those present"})
+        self.generated.append((key.token, key.label))
+
+    def _take_up(self, name: str, draft: str) -> None:
+        """Take what was signed before an interruption, if it is what was confirmed; officers prove presence again."""
+        require_confirmed(self.transcript.records, name, draft)
+        self.room.show(f"Was signed and written before the interruption ({name}):\n{fields(draft)}")
+        self._presence()
 
     def _presence(self) -> None:
         """Have every officer sign the transcript as it is now."""

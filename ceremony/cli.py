@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from functools import partial, wraps
 from pathlib import Path
 from types import FrameType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import click
 
@@ -29,6 +29,7 @@ from ceremony.inputs import load_inputs, read_file
 from ceremony.inventory import inventory_json, inventory_text, read_inventory
 from ceremony.rehearsal import rehearse
 from ceremony.report import evidence_json, evidence_text, plan_json, plan_text
+from ceremony.resume import resume_ceremony
 from ceremony.room import Terminal, ask_secret, read_lines
 from ceremony.run import run_ceremony
 from ceremony.script import Script, script_after, script_before
@@ -78,6 +79,19 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
+def _typed_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Give a command the options for everything that is typed in the room."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+        click.option("--answers-fd", type=int, help="File descriptor with what would be typed, one a line."),
+        click.option("--passphrase-fd", type=int, help="File descriptor with passphrases, one for each --officer."),
+        click.option("--pin-fd", type=int, help="File descriptor with PINs, in the order of the plan's tokens."),
+        click.option("--officer", "officers", multiple=True, metavar="ID=KEYFILE", help="An officer's key, PEM."),
+    ):
+        command = option(command)
+    return command
+
+
 @main.command("plan")
 @click.argument("file", type=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print the digest and what will be typed as JSON.")
@@ -116,23 +130,24 @@ def rehearse_plan(file: Path, *, out: Path | None, as_json: bool) -> None:
 @main.command("run")
 @click.argument("file", type=_FILE)
 @click.option("--out", type=_FOLDER, required=True, help="The new folder.")
-@click.option("--officer", "officers", multiple=True, metavar="ID=KEYFILE", help="An officer's credential, PEM.")
-@click.option("--pin-fd", type=int, help="File descriptor with PINs, one a line, in the order of the plan's tokens.")
-@click.option("--passphrase-fd", type=int, help="File descriptor with passphrases, one a line for each --officer.")
-@click.option("--answers-fd", type=int, help="File descriptor with what would be typed, one a line.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@_typed_options
 @_told(STOPPED)
-def run_plan(
+def run_plan(file: Path, *, out: Path, **typed: Any) -> None:  # noqa: ANN401 - the options of `_typed_options`, handed on
+    """Run the ceremony of the plan FILE."""
+    _hold(run_ceremony, file, out, **typed)
+
+
+def _hold(
+    act: Callable[..., object],
     file: Path,
-    *,
     out: Path,
+    *,
     officers: tuple[str, ...],
     pin_fd: int | None,
     passphrase_fd: int | None,
     answers_fd: int | None,
     as_json: bool,
 ) -> None:
-    """Run the ceremony of the plan FILE."""
     inputs = load_inputs(file, at=_now())
     _guard_secrets()
     room = Terminal(
@@ -141,7 +156,7 @@ def run_plan(
         answers=None if answers_fd is None else read_lines(answers_fd),
     )
     credentials = _credentials(officers, None if passphrase_fd is None else read_lines(passphrase_fd))
-    run_ceremony(
+    act(
         inputs.plan,
         room=room,
         previous=inputs.previous,
@@ -153,6 +168,16 @@ def run_plan(
     # Again from disk, with what earlier ceremonies said about officers and root.
     evidence = verify_folder(load_folder(out), bundle=inputs.previous.bundle)
     _report(require_ceremony(evidence), as_json=as_json)
+
+
+@main.command("resume")
+@click.argument("folder", type=_FOLDER)
+@click.option("--plan", "file", type=_FILE, required=True, help="The plan; it must be the one that FOLDER holds.")
+@_typed_options
+@_told(STOPPED)
+def resume_run(folder: Path, *, file: Path, **typed: Any) -> None:  # noqa: ANN401 - the options of `_typed_options`, handed on
+    """Take up the ceremony that a power cut left in FOLDER, at the first step not done."""
+    _hold(resume_ceremony, file, folder, **typed)
 
 
 @main.command("verify")

@@ -19,12 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import groupby
 
 from cryptography import x509
 
 from ceremony.folder import Folder
 from ceremony.plan import CertificatePlan, KeyPlan, Plan
 from ceremony.quorum import require_separate_roles
+from ceremony.sittings import adopted, interrupted_key, sittings
 from ceremony.transcript import Record
 from ceremony.words import typed_words
 from pki.csr import parse_csr
@@ -84,39 +86,58 @@ def _check_people(plan: Plan, records: Sequence[Record]) -> None:
 
 
 def _check_order(plan: Plan, records: Sequence[Record]) -> None:
-    seen: set[str] = set()
     needed = {"plan", "clock", "token", "inventory"}
-    for record in records:
-        if record.step in USES:
-            _require(needed <= seen, record, f"{', '.join(sorted(needed))} before it")
-        if record.step == "plan":
-            _require(record.data.get("words") == typed_words(plan.sha256), record, "the plan's words")
-        seen.add(record.step)
     last = max((record.seq for record in records if record.step in USES), default=0)
-    for record in records:
-        if record.step == "inventory":
-            _require(record.data.get("after") is (record.seq > last), record, "one comparison before, one after")
+    for sitting in sittings(records):
+        seen: set[str] = set()
+        for record in sitting:
+            if record.step in USES:
+                _require(needed <= seen, record, f"{', '.join(sorted(needed))} before it")
+            if record.step == "plan":
+                _require(record.data.get("words") == typed_words(plan.sha256), record, "the plan's words")
+            if record.step == "inventory":
+                after = record.data.get("after") is True
+                _require(record.seq > last if after else not USES & seen, record, "one comparison before, one after")
+            seen.add(record.step)
 
 
 def _check_tokens(plan: Plan, records: Sequence[Record], *, rehearsal: bool) -> None:
-    for name, token in plan.tokens.items():
-        said = _one(records, "token", name, "token")
-        # A rehearsal's tokens are not the plan's.
-        if not rehearsal:
-            for field, expected in {"serial": token.serial, **token.pinned}.items():
-                _require(said.data.get(field) == expected, said, f"token {name} with {field} {expected}")
-        noted = [
-            record.data.get("orphans")
-            for record in records
-            if record.step == "deviation" and record.data.get("token") == name
-        ]
-        _require(noted == ([list(token.orphans)] if token.orphans else []), said, "a deviation for its orphans")
-        before = sorted(token.expected)
-        after = sorted([*before, *(key.label for key in plan.task.generated() if key.token == name)])
-        found = [record for record in records if record.step == "inventory" and record.data.get("token") == name]
-        _require(
-            [record.data.get("keys") for record in found] == [before, after], found[-1] if found else said, f"{after}"
-        )
+    parts = sittings(records)
+    for name in plan.tokens:
+        for number, part in enumerate(parts):
+            earlier = [record for sitting in parts[:number] for record in sitting]
+            _check_token(plan, name, part, earlier, rehearsal=rehearsal, last=number == len(parts) - 1)
+
+
+def _check_token(
+    plan: Plan, name: str, records: Sequence[Record], earlier: Sequence[Record], *, rehearsal: bool, last: bool
+) -> None:
+    """A token in one sitting; all but the last broke off somewhere, and the last went to the end."""
+    token = plan.tokens[name]
+    own = [record for record in records if record.data.get("token") == name]
+    said = [record for record in own if record.step == "token"]
+    if len(said) > 1 or (last and not said):
+        raise _departs("transcript", f"one record token of {name}")
+    # A rehearsal's tokens are not the plan's.
+    for record in said if not rehearsal else ():
+        for field, expected in {"serial": token.serial, **token.pinned}.items():
+            _require(record.data.get(field) == expected, record, f"token {name} with {field} {expected}")
+    noted = [record.data["orphans"] for record in own if record.step == "deviation" and "orphans" in record.data]
+    wanted = [list(token.orphans)] if token.orphans else []
+    if noted != wanted and (said or noted):
+        raise _departs("transcript", "a deviation for its orphans")
+    taken = [label for place, label in adopted(records) if place == name]
+    key = interrupted_key(plan, earlier) if taken else None
+    if taken and taken != [key.label if key is not None and key.token == name else None]:
+        raise _departs("transcript", "no key adopted but one whose generation was interrupted")
+    made = [str(r.data["label"]) for r in (*earlier, *records) if r.step == "generate" and r.data.get("token") == name]
+    fresh = {str(r.data["label"]) for r in records if r.step == "generate" and r.data.get("token") == name}
+    before = sorted({*token.expected, *taken, *(label for label in made if label not in fresh)})
+    after = sorted({*token.expected, *made})
+    found = [record for record in own if record.step == "inventory"]
+    keys = [record.data.get("keys") for record in found]
+    if keys != [before, after][: len(keys)] or (last and len(keys) != 2):  # noqa: PLR2004 - before and after
+        raise _departs("transcript", f"token {name} with {before} before and {after} after")
 
 
 def _check_keys(plan: Plan, records: Sequence[Record]) -> None:
@@ -146,7 +167,9 @@ def _check_names(
     if names != recorded or issuers != listed or set(names) != set(made) or set(issuers) != set(crls):
         raise _departs("transcript", f"certificates {names} and CRLs of {issuers}, each once")
     wanted = [*names, *(f"crl {issuer}" for issuer in issuers)]
-    if wanted != [record.data.get("name") for record in records if record.step == "confirm"]:
+    confirmed = [record.data.get("name") for record in records if record.step == "confirm"]
+    again = len(sittings(records)) > 1  # what was confirmed and not signed is confirmed anew
+    if wanted != ([name for name, _ in groupby(confirmed)] if again else confirmed):
         raise _departs("transcript", f"a confirmation for each of {wanted}")
 
 

@@ -38,6 +38,9 @@ SIGNATURES = "transcript.sig.json"
 PLAN = "plan.yaml"
 BUNDLE = "bundle.json"
 
+PART = ".part"
+"""Ends the name of a file that is being written."""
+
 MAX_FILE_BYTES = 33_554_432
 """A CRL; nothing else comes near."""
 
@@ -54,10 +57,13 @@ class NewFolder:
     Attributes:
         path: Where.
         sums: SHA-256 of each file, by name.
+        leftovers: Files that a power cut left without a record, by name: they are taken if they are to the byte what is
+            to be written, and else stop the ceremony.
     """
 
     path: Path
     sums: dict[str, str] = field(default_factory=dict)
+    leftovers: Mapping[str, bytes] = field(default_factory=dict)
 
     @classmethod
     def create(cls, path: Path) -> NewFolder:
@@ -94,6 +100,9 @@ class NewFolder:
             ConfigurationError: it could not be written, or does not read back (CER-OUTPUT).
         """
         place = self.path / name
+        if self.leftovers.get(name) == data:
+            self.sums[name] = sha256_hex(data)
+            return self.sums[name]
         try:
             if place.parent != self.path:
                 place.parent.mkdir(exist_ok=True)
@@ -158,17 +167,21 @@ class Folder:
 
 
 def write_new_file(place: Path, data: bytes) -> None:
-    """Write a file that was not there, synced with its folder and read back.
+    """Write a file that was not there, synced with its folder and read back; it gets its name when it is whole.
 
     Raises:
         ConflictError: it is there already (CER-OUTPUT).
         ConfigurationError: it could not be written, or does not read back (CER-OUTPUT).
     """
+    part = place.with_name(place.name + PART)
+    if place.exists() or place.is_symlink():
+        raise ConflictError(f"{place.name} - expected a new file - got one that is there", code="CER-OUTPUT")
     try:
-        with place.open("xb") as file:
+        with part.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        part.rename(place)
         _sync(place.parent)
         written = place.read_bytes()
     except FileExistsError as error:
@@ -203,9 +216,7 @@ def load_folder(path: Path) -> Folder:
         TrustError: a file is missing, added or changed (CER-SUMS).
     """
     sums = _read_sums(path)
-    present = {
-        item.relative_to(path).as_posix() for item in path.rglob("*") if item.is_symlink() or not item.is_dir()
-    } - {SUMS}
+    present = _names(path) - {SUMS}
     if present != set(sums):
         odd = sorted(present ^ set(sums))
         raise TrustError(
@@ -216,6 +227,23 @@ def load_folder(path: Path) -> Folder:
         if sha256_hex(data) != sums[name]:
             raise TrustError(f"{name} - expected SHA-256 {sums[name]} - got {sha256_hex(data)}", code="CER-SUMS")
     return Folder(path=path, files=files)
+
+
+def read_files(path: Path) -> dict[str, bytes]:
+    """Return all files of a folder by name, whatever they are.
+
+    Raises:
+        TrustError: one is not regular (CER-SUMS).
+        MalformedError: they are too many, or one is too long (CER-SUMS).
+    """
+    names = sorted(_names(path))
+    if len(names) > MAX_FILES:
+        raise MalformedError(f"{path.name} - expected at most {MAX_FILES} files - got more", code="CER-SUMS")
+    return {name: _read(path / name) for name in names}
+
+
+def _names(path: Path) -> set[str]:
+    return {item.relative_to(path).as_posix() for item in path.rglob("*") if item.is_symlink() or not item.is_dir()}
 
 
 def _read_sums(path: Path) -> dict[str, str]:

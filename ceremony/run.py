@@ -22,7 +22,7 @@ Example::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ceremony.acts import Ceremony, Clock
@@ -30,6 +30,7 @@ from ceremony.continuity import check_continuity
 from ceremony.folder import NewFolder
 from ceremony.layout import heading, paragraph
 from ceremony.plan import Plan
+from ceremony.points import Reached, log_point
 from ceremony.previous import Previous
 from ceremony.quorum import Quorum
 from ceremony.room import Room
@@ -49,6 +50,7 @@ def run_ceremony(
     out: Path,
     clock: Clock,
     rehearsal: bool = False,
+    reached: Reached = log_point,
 ) -> Ceremony:
     """Run a ceremony to its end.
 
@@ -61,6 +63,7 @@ def run_ceremony(
         out: The new folder.
         clock: Gives the moment.
         rehearsal: Whether this is one; its folder says so for ever.
+        reached: Told each point of the ceremony.
 
     Returns:
         The ceremony, ended.
@@ -69,7 +72,7 @@ def run_ceremony(
         ToolkitError: it was stopped; the folder's transcript says where, if it had begun.
     """
     check_continuity(plan, previous, requests, at=clock())
-    _require_requests(plan, requests)
+    require_requests(plan, requests)
     officers = previous.bundle.officers if previous.bundle is not None else previous.root.officers
     quorum = Quorum(officers=officers, needed=previous.root.quorum, credentials=credentials)
     ceremony = Ceremony(
@@ -82,9 +85,17 @@ def run_ceremony(
         clock=clock,
         rehearsal=rehearsal,
         hierarchy=previous.hierarchy,
+        reached=reached,
     )
+    if rehearsal:
+        room.say(heading("REHEARSAL: throw-away tokens and officers; nothing made here is valid"))
+    return guard(ceremony, perform)
+
+
+def guard(ceremony: Ceremony, act: Callable[[Ceremony], None]) -> Ceremony:
+    """Do what is to be done in a ceremony; whatever goes wrong is recorded, told and raised again."""
     try:
-        _perform(ceremony)
+        act(ceremony)
     except BaseException as error:
         ceremony.record_stop(error)
         _tell_stop(ceremony)
@@ -92,28 +103,41 @@ def run_ceremony(
     return ceremony
 
 
-def _perform(ceremony: Ceremony) -> None:
+def perform(ceremony: Ceremony) -> None:
+    """Do every act that is not done."""
+    if not ceremony.recorded("begin"):
+        ceremony.begin()
+    if not ceremony.recorded("end"):
+        _work(ceremony)
+    ceremony.finish()
+
+
+def _work(ceremony: Ceremony) -> None:
     task = ceremony.plan.task
-    if ceremony.rehearsal:
-        ceremony.room.say(heading("REHEARSAL: throw-away tokens and officers; nothing made here is valid"))
-    ceremony.begin()
     ceremony.preflight()
     ceremony.confirm_plan()
     with open_tokens(ceremony.plan.tokens, ceremony.room.pin) as tokens:
         ceremony.inspect(tokens)
         for item in task.certificates:
-            if item.key is not None:
+            if item.key is not None and item.name not in ceremony.keys:
                 ceremony.generate(item, item.key, tokens[item.key.token])
         for item in task.certificates:
-            ceremony.certificate(item, tokens[task.issuer_key.token])
+            if not ceremony.recorded("certificate", "name", item.name):
+                ceremony.certificate(item, tokens[task.issuer_key.token])
         for crl in task.crls:
-            ceremony.crl(crl, tokens[crl.key.token])
-        ceremony.bundle()
+            if not ceremony.recorded("crl", "issuer", crl.issuer):
+                ceremony.crl(crl, tokens[crl.key.token])
+        if not ceremony.recorded("bundle"):
+            ceremony.bundle()
         ceremony.compare(tokens)
-    ceremony.finish()
 
 
-def _require_requests(plan: Plan, requests: Mapping[str, VerifiedCsr]) -> None:
+def require_requests(plan: Plan, requests: Mapping[str, VerifiedCsr]) -> None:
+    """Check that the requests are those of the plan.
+
+    Raises:
+        PolicyError: they are others (CER-REQUEST).
+    """
     wanted = {item.name for item in plan.task.certificates if item.request is not None}
     if wanted != set(requests):
         raise PolicyError(

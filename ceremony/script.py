@@ -28,6 +28,7 @@ from ceremony.hierarchy import Hierarchy
 from ceremony.picture import Node, node_of
 from ceremony.plan import Plan
 from ceremony.previous import Previous
+from ceremony.sittings import RESUMED
 from ceremony.transcript import Record
 from ceremony.verify import Evidence
 from ceremony.words import sha256_hex, typed_words
@@ -191,7 +192,9 @@ def script_after(evidence: Evidence) -> Script:
         ),
         people=_people(plan, evidence.bundle.officers, signed),
         steps=_steps(plan, records),
-        deviations=tuple(_text(record.data) for record in records if record.step == "deviation"),
+        deviations=tuple(
+            f"{record.step}: {_text(record.data)}" for record in records if record.step in {"deviation", RESUMED}
+        ),
         unknown=evidence.unknown,
         hierarchy=_nodes(plan, _common_names(evidence.hierarchy), frozenset(evidence.made)),
         artefacts=_artefacts(evidence),

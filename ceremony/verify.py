@@ -42,7 +42,7 @@ from pki.findings import describe_findings
 from pki.keys import require_public_key, verify_message
 from pki.names import TrustDomain
 from pki.profiles import check_profile
-from pki.trust import TrustBundle, parse_bundle
+from pki.trust import Officer, TrustBundle, parse_bundle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ def verify_folder(folder: Folder, *, bundle: TrustBundle | None = None, root_sha
     quorum = _quorum(plan, begin)
     if len(officers) < quorum:
         raise TrustError(f"transcript's end - expected {quorum} officers - got {len(officers)}", code="CER-QUORUM")
-    present = _check_presence(records, own, quorum)
+    present = check_presence(records, own.officers, quorum)
     if absent := present - {officer.id for officer in officers}:
         raise TrustError(
             f"transcript's end - expected signatures of all who were present - got none of {sorted(absent)}",
@@ -204,11 +204,19 @@ def _quorum(plan: Plan, begin: Record) -> int:
     return quorum
 
 
-def _check_presence(records: Sequence[Record], bundle: TrustBundle, quorum: int) -> set[str]:
-    """Before each use of a key: so many different officers, in one run of records, over the head before them.
+def check_presence(records: Sequence[Record], officers: tuple[Officer, ...], quorum: int) -> set[str]:
+    """Check that before each use of a key so many different officers were present, over the head before them.
+
+    Args:
+        records: A transcript, or its beginning.
+        officers: All officers.
+        quorum: How many must be present.
 
     Returns:
         The ids of all who were present at any time.
+
+    Raises:
+        TrustError: a signature is not by its officer over the head (CER-PRESENCE), or they were too few (CER-QUORUM).
     """
     present: set[str] = set()
     ever: set[str] = set()
@@ -219,7 +227,7 @@ def _check_presence(records: Sequence[Record], bundle: TrustBundle, quorum: int)
             if record.data.get("head") != head:
                 raise TrustError(f"transcript, line {record.seq} - expected presence at {head}", code="CER-PRESENCE")
             signature = str(record.data.get("signature"))
-            present.add(verify_presence(bundle.officers, str(record.data.get("officer")), head, signature).id)
+            present.add(verify_presence(officers, str(record.data.get("officer")), head, signature).id)
         elif record.step in USES and len(present) < quorum:
             raise TrustError(
                 f"transcript, line {record.seq} - expected {quorum} officers present - got {len(present)}",
@@ -228,7 +236,7 @@ def _check_presence(records: Sequence[Record], bundle: TrustBundle, quorum: int)
         else:
             ever |= present
             present = set()
-    return ever
+    return ever | present
 
 
 def _check_artefacts(folder: Folder, records: Sequence[Record]) -> None:

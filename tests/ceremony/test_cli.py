@@ -267,7 +267,7 @@ def test_wrong_usage_has_a_status_of_its_own(words: list[str], house: House) -> 
     assert program(house, *words).status == 2
 
 
-@pytest.mark.parametrize("command", ["plan", "rehearse", "run", "verify", "report", "inventory"])
+@pytest.mark.parametrize("command", ["plan", "rehearse", "run", "resume", "verify", "report", "inventory"])
 def test_help_names_no_way_around(command: str, house: House) -> None:
     outcome = program(house, command, "--help")
     assert outcome.status == 0

@@ -91,7 +91,7 @@ def test_deviations_are_named(new_house: House) -> None:
     text = new_house.root().replace("holds: []", "holds: [], orphans: [left over]")
     hold(new_house, "root", text)
     script = script_after(evidence(new_house, "root"))
-    assert script.deviations == ("allowed_by the plan; orphans left over; token root",)
+    assert script.deviations == ("deviation: allowed_by the plan; orphans left over; token root",)
 
 
 def test_no_deviation_is_said_to_be_none(house: House) -> None:
