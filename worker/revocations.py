@@ -90,7 +90,7 @@ class Revocations:
     def _carry_out(self, connection: Connection, action: str, object_id: str, signed: SignedOrder) -> None:
         officers, at = self.authority.bundle.officers, self.clock()
         if action == RevokeOrder.ACTION:
-            _revoke_ordered(connection, verify_order([signed], RevokeOrder, officers, object_id=object_id, at=at))
+            _revoke_ordered(connection, verify_order([signed], RevokeOrder, officers, object_id=object_id, at=at), at)
         elif action == BlockOrder.ACTION:
             _block(connection, verify_order([signed], BlockOrder, officers, object_id=object_id, at=at))
         elif action == BanOrder.ACTION:
@@ -99,8 +99,11 @@ class Revocations:
             raise PolicyError(f"order - expected revoke, block or ban - got {action[:40]}", code="WRK-ORDER")
 
 
-def _revoke_ordered(connection: Connection, verified: VerifiedOrder[RevokeOrder]) -> None:
+def _revoke_ordered(connection: Connection, verified: VerifiedOrder[RevokeOrder], at: datetime) -> None:
     order = verified.order
+    if order.since > at:
+        # A CRL cannot say it yet (pki.crl): the shard would stop until then, and with it all that it speaks of.
+        raise PolicyError(f"order - expected a date that is not in the future - got {order.since}", code="WRK-ORDER")
     certificate = find_certificate(connection, order.issuer_ski, order.serial)
     if certificate.account_id != order.account_id:
         raise PolicyError("order - expected the certificate's account - got another", code="WRK-ORDER")

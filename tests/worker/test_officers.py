@@ -347,3 +347,21 @@ def test_block_of_a_version_that_is_not_there_is_refused(registry: Estate) -> No
         with pytest.raises(MalformedError) as unnamed:
             block_order(connection, PackageRef.parse("jsmith/no"), reason=Reason.KEY_COMPROMISE, since=utc_now())
     assert (missing.value.code, unnamed.value.code) == ("REG-NO-VERSION", "PKG-REF")
+
+
+def test_revocation_from_a_future_day_is_refused_and_stops_no_crl(registry: Estate) -> None:
+    signer = enrol(registry)
+    with registry.connect("skreg_operator") as connection:
+        order = revoke_order(
+            connection,
+            issuer_ski=registry.authority.publisher_ca.ski,
+            serial=f"{signer.leaf.serial_number:x}",
+            reason=Reason.KEY_COMPROMISE,
+            since=utc_now() + timedelta(days=3650),
+        )
+    give(registry, order)
+    assert registry.run_sign() == 0
+    assert registry.superuser("SELECT state, error_code FROM approvals WHERE action = 'revoke'") == [
+        ("refused", "WRK-ORDER")
+    ]
+    assert registry.superuser("SELECT revoked_since FROM certificates WHERE kind = 'organisation'") == [(None,)]
