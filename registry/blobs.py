@@ -68,6 +68,9 @@ class BlobStore(Protocol):
     def put_if(self, key: str, data: bytes, etag: str) -> None:
         """Replace an object whose etag is still ``etag`` (``REG-BLOB-CONFLICT``)."""
 
+    def keys(self, folder: str) -> Iterator[str]:
+        """Yield the keys of all objects below a folder such as ``index``, in no order that counts."""
+
 
 def open_store(url: str) -> BlobStore:
     """Return the store at ``url``.
@@ -144,6 +147,16 @@ class DirectoryStore:
             temporary.rename(path)
         _sync_directory(path.parent)
 
+    def keys(self, folder: str) -> Iterator[str]:
+        """Yield the keys of all objects below a folder."""
+        start = self._path(folder)
+        try:
+            for path in sorted(start.rglob("*")):
+                if path.is_file() and not path.is_symlink():
+                    yield str(path.relative_to(self._directory))
+        except OSError as error:
+            raise _failed(error) from error
+
     def _path(self, key: str) -> Path:
         return self._directory / check_key(key)
 
@@ -214,6 +227,17 @@ class S3Store:
         """Replace an object whose etag is still ``etag`` (``REG-BLOB-CONFLICT``)."""
         # Without its quotation marks: Amazon and moto take both spellings, Ceph compares this one.
         self._put(key, data, {"IfMatch": etag.strip('"')})
+
+    def keys(self, folder: str) -> Iterator[str]:
+        """Yield the keys of all objects below a folder."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        pages = self._client.get_paginator("list_objects_v2")
+        try:
+            for page in pages.paginate(Bucket=self._bucket, Prefix=f"{check_key(folder)}/"):
+                yield from (entry["Key"] for entry in page.get("Contents", []))
+        except (BotoCoreError, ClientError) as error:
+            raise _failed(error) from error
 
     def _put(self, key: str, data: bytes, condition: dict[str, str]) -> None:
         from botocore.exceptions import BotoCoreError, ClientError

@@ -96,7 +96,7 @@ def import_ceremony(
     authorities |= {ski_of(certificate): certificate for certificate in _stored_authorities(store, found.crls)}
     authorities |= {ski_of(certificate): certificate for certificate in found.certificates}
     for certificate in authorities.values():
-        _require_authority(certificate, bundle)
+        require_authority(certificate, bundle)
     crls = [_require_crl(der, authorities, at) for der in found.crls]
     keys = [*_put_anchor(settings, bundle, store)]
     for ski, certificate in authorities.items():
@@ -169,7 +169,12 @@ def _stored_authorities(store: BlobStore, crls: Sequence[bytes]) -> Iterable[x50
             yield x509.load_der_x509_certificate(blob.data)
 
 
-def _require_authority(certificate: x509.Certificate, bundle: TrustBundle) -> None:
+def require_authority(certificate: x509.Certificate, bundle: TrustBundle) -> None:
+    """Check that a certificate is a root of the bundle, or an intermediate below one.
+
+    Raises:
+        TrustError: it is neither (``WRK-IMPORT``).
+    """
     if certificate in bundle.roots:
         return
     for root in bundle.roots:
@@ -207,15 +212,24 @@ def _require_crl(der: bytes, authorities: dict[str, x509.Certificate], at: datet
             code="WRK-IMPORT",
             hint="import the CA's certificate first, or together",
         )
-    try:
-        verify_message(require_public_key(issuer.public_key()), crl.source.signature, crl.source.tbs_certlist_bytes)
-    except ToolkitError as error:
-        raise TrustError(f"CRL {crl.address.path} - expected its issuer's signature", code="WRK-IMPORT") from error
+    require_signed(crl, issuer)
     if crl.next_update <= at:
         raise PolicyError(
             f"CRL {crl.address.path} - expected a current one - got one until {crl.next_update}", code="WRK-IMPORT"
         )
     return crl
+
+
+def require_signed(crl: Crl, issuer: x509.Certificate) -> None:
+    """Check that a CRL was signed by a CA.
+
+    Raises:
+        TrustError: it was not (``WRK-IMPORT``).
+    """
+    try:
+        verify_message(require_public_key(issuer.public_key()), crl.source.signature, crl.source.tbs_certlist_bytes)
+    except ToolkitError as error:
+        raise TrustError(f"CRL {crl.address.path} - expected its issuer's signature", code="WRK-IMPORT") from error
 
 
 def _put_anchor(settings: StoreSettings, bundle: TrustBundle, store: BlobStore) -> list[str]:

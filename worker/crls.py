@@ -176,10 +176,15 @@ def _lock_row(connection: Connection, address: CrlAddress) -> int:
 
 
 def _revoked(connection: Connection, address: CrlAddress) -> tuple[RevokedEntry, ...]:
+    # A revocation that was adopted after a restore speaks of a certificate that may have come back since.
     rows = connection.execute(
         "SELECT serial, reason, revoked_since FROM certificates"
-        " WHERE issuer_ski = %s AND shard = %s AND revoked_since IS NOT NULL",
-        (address.issuer_ski, address.shard),
+        " WHERE issuer_ski = %(ski)s AND shard = %(shard)s AND revoked_since IS NOT NULL"
+        " UNION ALL SELECT serial, reason, revoked_since FROM adopted_revocations AS adopted"
+        " WHERE issuer_ski = %(ski)s AND shard = %(shard)s AND NOT EXISTS (SELECT FROM certificates AS known"
+        " WHERE (known.issuer_ski, known.serial) = (adopted.issuer_ski, adopted.serial)"
+        " AND known.revoked_since IS NOT NULL)",
+        {"ski": address.issuer_ski, "shard": address.shard},
     ).fetchall()
     return tuple(revoked_since(int(serial, 16), Reason(reason), since) for serial, reason, since in rows)
 

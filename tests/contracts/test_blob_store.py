@@ -71,6 +71,17 @@ def test_replacement_of_nothing_is_a_conflict(store: BlobStore) -> None:
     assert store.get("a/b") is None
 
 
+def test_keys_are_those_below_a_folder_however_many(store: BlobStore) -> None:
+    wanted = {f"index/acme/p{number}" for number in range(1010)}  # more than one page of S3's
+    for key in (*wanted, "indexes/acme/other", "index-2/x", "packages/index/x"):
+        store.put_new(key, b"x")
+    assert set(store.keys("index")) == wanted
+    assert list(store.keys("index/acme/nobody")) == []
+    with pytest.raises(MalformedError) as refused:
+        list(store.keys("../index"))
+    assert refused.value.code == "REG-BLOB-KEY"
+
+
 def _race(writes: list[Callable[[], None]]) -> int:
     """Do all writes at once and return how many succeeded."""
     won: list[int] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -42,6 +42,9 @@ class BadStore:
 
     def put_if(self, key: str, data: bytes, etag: str) -> None:
         raise ConflictError("nothing is replaced here", code="REG-BLOB-CONFLICT")
+
+    def keys(self, folder: str) -> Iterator[str]:
+        return self.behind.keys(folder)
 
 
 def signed(registry: Estate) -> Submission:
