@@ -29,7 +29,7 @@ from registry.certificates import find_certificate
 from skillpkg.names import Namespace, PackageRef
 from worker.ca_keys_cli import crl, issue
 from worker.ca_records_cli import export, list_records, show
-from worker.ca_restore_cli import adopt
+from worker.ca_restore_cli import adopt, doctor
 from worker.ca_session import Session, open_session
 from worker.ceremony_import import import_ceremony
 from worker.cli import coded_errors, now
@@ -68,7 +68,7 @@ def main() -> None:
     """Approve, revoke, block and ban as an officer; look at what was issued; import what ceremonies made."""
 
 
-for _command in (issue, crl, list_records, show, export, adopt):
+for _command in (issue, crl, list_records, show, export, adopt, doctor):
     main.add_command(_command)
 
 
