@@ -11,7 +11,6 @@ from pki.keys import PrivateKey, algorithm_identifier, key_spec, sign_message
 
 _SEQUENCE = 0x30
 _BIT_STRING = 0x03
-_INTEGER = 0x02
 _SHORT_FORM = 0x80
 
 
@@ -28,11 +27,6 @@ def sign_structure(tbs: bytes, key: PrivateKey) -> bytes:
 def assemble(tbs: bytes, identifier: bytes, signature: bytes) -> bytes:
     """Return ``SEQUENCE { tbs, identifier, BIT STRING signature }`` in DER."""
     return _encode(_SEQUENCE, tbs + identifier + _encode(_BIT_STRING, b"\x00" + signature))
-
-
-def encode_integer(value: int) -> bytes:
-    """Return a non-negative INTEGER in DER."""
-    return _encode(_INTEGER, value.to_bytes(value.bit_length() // 8 + 1))
 
 
 def _encode(tag: int, content: bytes) -> bytes:

@@ -26,12 +26,13 @@ Example::
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from pki.assembly import assemble, encode_integer
+from pki.assembly import assemble
 from pki.certificate_profile import (
     DAY,
     INTERMEDIATE_LIFETIME,
@@ -48,6 +49,7 @@ from pki.certificate_profile import (
     AlternativeName,
     CertificateProfile,
 )
+from pki.der import GENERALIZED_TIME, INTEGER, SEQUENCE, UTC_TIME, Reader, context
 from pki.errors import MalformedError, PolicyError
 from pki.extensions import check_extensions
 from pki.findings import Finding
@@ -58,6 +60,7 @@ from pki.unreadable import UNREADABLE
 
 # [0] EXPLICIT INTEGER 2.
 _VERSION_3 = bytes.fromhex("a003020102")
+_LAST_UTC_YEAR = 2049
 
 _CA_KEYS = frozenset({KeySpec.P384})
 ROOT = CertificateProfile(
@@ -187,7 +190,7 @@ def check_link(certificate: x509.Certificate, issuer: x509.Certificate) -> Itera
 def _check_fields(certificate: x509.Certificate, profile: CertificateProfile) -> Iterator[Finding]:
     if certificate.version != x509.Version.v3:
         yield _finding("version", "v3", certificate.version.name)
-    # X.509 numbers may be negative; ours are not, nor are they encoded below.
+    # X.509 numbers may be negative; ours are not.
     serial = certificate.serial_number
     if not MIN_SERIAL <= serial <= MAX_SERIAL:
         yield _finding(
@@ -195,8 +198,8 @@ def _check_fields(certificate: x509.Certificate, profile: CertificateProfile) ->
         )
     if certificate.signature_algorithm_oid != signature_oid(ISSUER_KEY):
         yield _finding("signatureAlgorithm", "ecdsa-with-SHA384", certificate.signature_algorithm_oid.dotted_string)
-    elif serial >= 0 and not _is_plainly_encoded(certificate):
-        yield _finding("signatureAlgorithm", "the same without parameters, inside and outside", "another encoding")
+    elif not _is_plainly_encoded(certificate):
+        yield _finding("signatureAlgorithm", "the fields of a certificate, plainly encoded", "another encoding")
     try:
         spec = key_spec(certificate.public_key())
     except PolicyError as error:
@@ -210,10 +213,29 @@ def _is_plainly_encoded(certificate: x509.Certificate) -> bool:
     # The outer AlgorithmIdentifier is not signed: parameters added there would make a second valid certificate.
     identifier = algorithm_identifier(ISSUER_KEY)
     tbs = certificate.tbs_certificate_bytes
-    start = _VERSION_3 + encode_integer(certificate.serial_number) + identifier
-    # RFC 5280 4.1: TBSCertificate opens with version, serialNumber, signature; its own header is 2 to 4 bytes.
-    inside = any(tbs.startswith(start, header) for header in (2, 3, 4))
-    return inside and certificate.public_bytes(Encoding.DER) == assemble(tbs, identifier, certificate.signature)
+    return certificate.public_bytes(Encoding.DER) == assemble(tbs, identifier, certificate.signature) and _is_plain(
+        tbs, identifier, (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    )
+
+
+def _is_plain(tbs: bytes, identifier: bytes, validity: tuple[datetime, datetime]) -> bool:
+    """Tell whether a TBSCertificate has the fields of RFC 5280 4.1 that ours have, no unique identifiers beside."""
+    try:
+        fields = Reader(tbs, code="PKI-PROFILE", what="certificate").enter(SEQUENCE)
+        version = fields.take(context(0)).encoded
+        fields.take(INTEGER)
+        signature = fields.take(SEQUENCE).encoded
+        fields.take(SEQUENCE)  # issuer
+        times = fields.enter(SEQUENCE)
+        for moment in validity:  # 4.1.2.5: UTCTime until 2049
+            times.take(UTC_TIME if moment.year <= _LAST_UTC_YEAR else GENERALIZED_TIME)
+        fields.take(SEQUENCE)  # subject
+        fields.take(SEQUENCE)  # subjectPublicKeyInfo
+        fields.take(context(3))
+        fields.end()
+    except MalformedError:
+        return False
+    return version == _VERSION_3 and signature == identifier
 
 
 def _check_lifetime(certificate: x509.Certificate, profile: CertificateProfile) -> Iterator[Finding]:

@@ -26,12 +26,13 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from pki.addresses import CrlAddress, parse_crl_url
+from pki.assembly import assemble
 from pki.crl_bytes import mentions, tbs_of
 from pki.crl_entries import RevokedEntry, read_entry
 from pki.crl_lint import EXPIRED_CERTS_ON_CRL, MAX_NUMBER
 from pki.errors import MalformedError, PolicyError, ToolkitError, TrustError
 from pki.extensions import crl_url_in
-from pki.keys import require_public_key, signature_oid, verify_message
+from pki.keys import algorithm_identifier, require_public_key, signature_oid, verify_message
 from pki.profiles import ISSUER_KEY
 from pki.subjects import name_text
 from pki.unreadable import UNREADABLE
@@ -59,6 +60,7 @@ class Crl:
         number: cRLNumber.
         this_update: thisUpdate.
         next_update: nextUpdate.
+        der: All of it, as received.
         tbs: Its to-be-signed part, as received.
         source: The parsed structure.
     """
@@ -68,6 +70,7 @@ class Crl:
     number: int
     this_update: datetime
     next_update: datetime
+    der: bytes = field(repr=False)
     tbs: bytes = field(repr=False)
     source: x509.CertificateRevocationList = field(repr=False)
 
@@ -194,6 +197,7 @@ def parse_crl(der: bytes) -> Crl:
         number=number.crl_number,
         this_update=this_update,
         next_update=next_update,
+        der=der,
         tbs=tbs_of(der),
         source=source,
     )
@@ -269,6 +273,12 @@ def _check_scope(crl: Crl, certificate: x509.Certificate, issuer: x509.Certifica
 def _check_signature(crl: Crl, issuer: x509.Certificate) -> None:
     if crl.source.signature_algorithm_oid != signature_oid(ISSUER_KEY):
         raise TrustError(f"CRL {crl.address.path} - expected ecdsa-with-SHA384 - got another", code="PKI-CRL-SIGNATURE")
+    # What is around the signed part is not signed: bits said to be unused there would make a second valid list.
+    if crl.der != assemble(crl.tbs, algorithm_identifier(ISSUER_KEY), crl.source.signature):
+        raise TrustError(
+            f"CRL {crl.address.path} - expected its signature plainly encoded - got another encoding",
+            code="PKI-CRL-SIGNATURE",
+        )
     try:
         verify_message(require_public_key(issuer.public_key()), crl.source.signature, crl.tbs)
     except ToolkitError as error:

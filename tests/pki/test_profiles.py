@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from pki.assembly import assemble, encode_integer, sign_structure
-from pki.der import INTEGER, SEQUENCE, Reader, context, encode
+from pki.assembly import assemble, sign_structure
+from pki.der import GENERALIZED_TIME, INTEGER, SEQUENCE, Reader, context, encode, encode_integer
 from pki.keys import KeySpec, algorithm_identifier, generate_key
 from pki.profiles import (
     ROOT,
@@ -83,6 +83,46 @@ def test_other_inner_algorithm_is_refused() -> None:
     )
     second = x509.load_der_x509_certificate(assemble(inner, algorithm_identifier(KeySpec.P384), certificate.signature))
     assert ("PKI-PROFILE", "signatureAlgorithm") in rules("organisation", second)
+
+
+PLAIN = {("PKI-PROFILE", "signatureAlgorithm")}
+VALIDITY, EXTENSIONS = 4, 7
+BELOW_ROOT = [name for name in GOOD if name != "root"]
+
+
+def _fields(name: str) -> list[bytes]:
+    """Return the fields of a good to-be-signed part, encoded."""
+    reader = Reader(GOOD[name][0].tbs_certificate_bytes, code="X", what="certificate").enter(SEQUENCE)
+    fields = []
+    while (tag := reader.peek()) is not None:
+        fields.append(reader.take(tag).encoded)
+    return fields
+
+
+def _resigned(name: str, fields: list[bytes]) -> set[tuple[str, str]]:
+    """Return the findings of a certificate of these fields with a good signature."""
+    der = sign_structure(encode(SEQUENCE, *fields), AUTHORITY.issuer_of(GOOD[name][0]).key)
+    return rules(name, x509.load_der_x509_certificate(der))
+
+
+@pytest.mark.parametrize("name", BELOW_ROOT)
+def test_generalized_time_before_2050_is_refused(name: str) -> None:
+    """RFC 5280 4.1.2.5; two spellings of one moment would be two certificates."""
+    certificate, fields = GOOD[name][0], _fields(name)
+    moments = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    times = [encode(GENERALIZED_TIME, f"{moment:%Y%m%d%H%M%SZ}".encode()) for moment in moments]
+    fields[VALIDITY] = encode(SEQUENCE, *times)
+    assert _resigned(name, fields) == PLAIN
+
+
+@pytest.mark.parametrize("name", BELOW_ROOT)
+@pytest.mark.parametrize("number", [1, 2], ids=["issuer", "subject"])
+def test_unique_identifier_is_refused(name: str, number: int) -> None:
+    """RFC 5280 4.1.2.8: CAs must not write them."""
+    fields = _fields(name)
+    assert _resigned(name, fields) == set()
+    fields.insert(EXTENSIONS, encode(context(number, constructed=False), b"\x00\x07"))
+    assert _resigned(name, fields) == PLAIN
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pki.crl import Reason, next_crl_number
 from pki.crl_entries import RevokedEntry, builder_entry
 from pki.crl_lint import MAX_NUMBER
 from pki.errors import MalformedError, PolicyError, ToolkitError, TrustError
-from pki.keys import KeySpec, PrivateKey, generate_key
+from pki.keys import KeySpec, PrivateKey, algorithm_identifier, generate_key
 from pki.names import Purpose
 from pki.revocation import MAX_CRL_SIZE, CrlSet, crl_address, parse_crl, verify_crl
 from pki.verify import VerifiedStatement, required_crls, verify_signature
@@ -123,6 +123,16 @@ def test_crl_signed_by_another_key_is_refused(about: str) -> None:
 @EACH
 def test_crl_with_another_signature_algorithm_is_refused(about: str) -> None:
     assert refused(without(about, variant(about, key=generate_key(KeySpec.P256)))) == "PKI-CRL-SIGNATURE"
+
+
+@EACH
+def test_crl_whose_signature_has_unused_bits_is_refused(about: str) -> None:
+    """The library verifies it all the same, so that one list would have two spellings."""
+    crl = next(crl for crl in (variant(about) for _ in range(60)) if crl[-1] % 2 == 0)
+    start = crl.rindex(algorithm_identifier(KeySpec.P384)) + len(algorithm_identifier(KeySpec.P384)) + 2
+    padded = crl[:start] + b"\x01" + crl[start + 1 :]
+    assert x509.load_der_x509_crl(padded).signature == x509.load_der_x509_crl(crl).signature
+    assert refused(without(about, padded)) == "PKI-CRL-SIGNATURE"
 
 
 @EACH
