@@ -31,6 +31,7 @@ from skillpkg.answers import (
     parse_submission,
     refuse_failure,
 )
+from skillpkg.archive import SEALED
 from skillpkg.transport import Transport
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ MAX_LISTING_BYTES = 8_388_608
 MAX_SIGNATURE_BYTES = 786_432
 """As in the package format."""
 
-MAX_PACKAGE_BYTES = 20_971_520
-"""As in the package format: a sealed archive."""
+MAX_CRL_BYTES = 5_242_880
+"""As in :mod:`pki.revocation`."""
 
-MAX_CRL_BYTES = 33_554_432
-"""A shard with a million entries."""
+MAX_RELEASE_CRLS_BYTES = 33_554_432
+"""Three of them, in PEM."""
 
 MAX_CERTIFICATE_BYTES = 65_536
 """As for the root."""
@@ -129,7 +130,7 @@ class RegistryClient:
         Raises:
             ToolkitError: ``NET-*``.
         """
-        limit = MAX_PACKAGE_BYTES if size is None else min(size, MAX_PACKAGE_BYTES)
+        limit = SEALED.compressed if size is None else min(size, SEALED.compressed)
         return self._file(f"packages/{namespace}/{name}/{version}/{sha256}.skill", limit=limit)
 
     def release_crls(self, namespace: str, name: str, version: str, sha256: str) -> bytes:
@@ -147,7 +148,7 @@ class RegistryClient:
         Raises:
             ToolkitError: ``NET-*``.
         """
-        return self._file(f"packages/{namespace}/{name}/{version}/{sha256}.crls", limit=MAX_CRL_BYTES)
+        return self._file(f"packages/{namespace}/{name}/{version}/{sha256}.crls", limit=MAX_RELEASE_CRLS_BYTES)
 
     def crl(self, address: CrlAddress, at_least: int | None = None) -> bytes:
         """Fetch a CRL.

@@ -194,7 +194,7 @@ class Config:
             return self._named(self.default)
         if len(self.registries) == 1:
             return self.registries[0]
-        from skillpkg.trust_store import embedded_registry
+        from skillpkg.embedded import embedded_registry
 
         if (address := embedded_registry()) is not None:
             return unconfigured(address)

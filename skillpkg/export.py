@@ -34,9 +34,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pki.errors import ConfigurationError, ConflictError, NotFoundError, PolicyError
+from skillpkg.archive import SEALED
 from skillpkg.crl_files import crls_as_der, load_crls
 from skillpkg.files import load_file
-from skillpkg.judging import MAX_PACKAGE_BYTES
 from skillpkg.opening import OpenedPackage, open_package
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def export_file(session: Session, wish: ExportWish) -> Exported:
     """
     from pki.cms import parse_signature
 
-    content = load_file(wish.file, limit=MAX_PACKAGE_BYTES)
+    content = load_file(wish.file, limit=SEALED.compressed)
     opened = open_package(content)
     if opened.cms is None:
         raise PolicyError(f"{wish.file} is not signed", code="PKG-UNSIGNED", hint="skillpkg sign, or publish it")

@@ -22,16 +22,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pki.errors import MalformedError, NotFoundError
+from skillpkg import archive
 from skillpkg.archive import PayloadFile
 
-MAX_FILES = 2_000
+MAX_FILES = archive.MAX_FILES
+MAX_FILE_BYTES = archive.MAX_FILE_SIZE
+MAX_TOTAL_BYTES = archive.SUBMISSION.inflated
 """As in the package format."""
-
-MAX_FILE_BYTES = 16 * 1024 * 1024
-"""As in the package format."""
-
-MAX_TOTAL_BYTES = 62 * 1024 * 1024
-"""As in the package format, for submissions."""
 
 MAX_DEPTH = 64
 """Deeper than any package; ends a walk that leads nowhere."""

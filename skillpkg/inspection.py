@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from skillpkg.archive import SEALED
 from skillpkg.files import load_file
-from skillpkg.judging import MAX_PACKAGE_BYTES
 from skillpkg.opening import OpenedPackage, open_package
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def inspect_file(file: Path) -> Inspection:
     """
     from pki.cms import parse_signature
 
-    content = load_file(file, limit=MAX_PACKAGE_BYTES)
+    content = load_file(file, limit=SEALED.compressed)
     opened = open_package(content)
     return Inspection(
         file=file,

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from skillpkg.manifest import Manifest
     from skillpkg.names import PackageRef
 
-MAX_PACKAGE_BYTES = 20 * 1024 * 1024
-"""A sealed archive."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
@@ -133,10 +130,10 @@ def judge(session: Session, question: Question) -> Judgement:
 
 def _judge_file(session: Session, question: Question, file: Path) -> Judgement:
     from pki.verify import required_crls
-    from skillpkg.archive import read_archive
+    from skillpkg.archive import SEALED, read_archive
     from skillpkg.package import signature_of, verify_package
 
-    content = load_file(file, limit=MAX_PACKAGE_BYTES)
+    content = load_file(file, limit=SEALED.compressed)
     archive = read_archive(content)
     registry = _registry_for_crls(session, question)
     anchor = session.anchor(question.root, registry)

@@ -46,6 +46,7 @@ from datetime import UTC, datetime
 
 from pki.errors import MalformedError, TrustError
 from pki.names import Tier
+from skillpkg.fields import INSTANT_FORMAT
 from skillpkg.names import Namespace, PackageName, PackageRef, Sha256Digest, Version
 from skillpkg.strictjson import parse_strict_json
 
@@ -53,7 +54,6 @@ MAX_LOCK_BYTES = 8 * 1024 * 1024
 """Ten thousand skills."""
 
 _SCHEMA = 1
-_TIME_FORM = "%Y-%m-%dT%H:%M:%SZ"
 _KEYS = {
     "namespace": str,
     "name": str,
@@ -231,7 +231,7 @@ def encode_locked_package(entry: LockedPackage) -> dict[str, object]:
         Values for JSON, in the order of the grammar.
     """
     plain = asdict(entry)
-    plain["gen_time"] = entry.gen_time.astimezone(UTC).strftime(_TIME_FORM)
+    plain["gen_time"] = entry.gen_time.astimezone(UTC).strftime(INSTANT_FORMAT)
     return {key: plain[key] if kind is int else str(plain[key]) for key, kind in _KEYS.items()}
 
 
@@ -264,7 +264,7 @@ def check_same_signer(locked: LockedPackage, found: LockedPackage) -> str | None
 def _entry(value: Mapping[str, object]) -> LockedPackage:
     text = {key: str(item) for key, item in value.items()}
     sequence = value["listing_sequence"]
-    gen_time = datetime.strptime(text["gen_time"], _TIME_FORM).replace(tzinfo=UTC)
+    gen_time = datetime.strptime(text["gen_time"], INSTANT_FORMAT).replace(tzinfo=UTC)
     return LockedPackage(
         namespace=Namespace(text["namespace"]),
         name=PackageName(text["name"]),

@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from skillpkg.names import PackageRef
     from skillpkg.verified_registry import Fetched, VerifiedRegistry
 
-MAX_SUBMISSION_BYTES = 18 * 1024 * 1024
-"""What the registry takes."""
-
 WAIT_SECONDS = 600.0
 """Vetting takes seconds; longer means that a person must look."""
 

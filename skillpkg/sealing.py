@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pki.errors import ConflictError, PolicyError
+from skillpkg.archive import SEALED
 from skillpkg.files import load_file, write_file
-from skillpkg.judging import MAX_PACKAGE_BYTES
 from skillpkg.opening import OpenedPackage, open_package
 from skillpkg.signing import CertificateChain, load_chain, open_key, require_key_of
 
@@ -86,7 +86,7 @@ def seal_file(
     """
     from skillpkg.package import read_unsigned_package, sign_package
 
-    content = load_file(file, limit=MAX_PACKAGE_BYTES)
+    content = load_file(file, limit=SEALED.compressed)
     opened = open_package(content)
     if opened.signed:
         raise ConflictError(f"{file} is signed already", code="PKG-SIGNED", hint="pack it again to sign it anew")

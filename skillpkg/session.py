@@ -135,7 +135,7 @@ class Session:
             ConfigurationError: ``NET-ADDRESS``, ``NET-PLAIN``.
         """
         from skillpkg.client import RegistryClient
-        from skillpkg.transport import open_transport
+        from skillpkg.transports import open_transport
 
         return RegistryClient(open_transport(registry.base))
 

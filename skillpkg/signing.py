@@ -195,7 +195,7 @@ def authority(url: str) -> Callable[[bytes], bytes]:
         ConfigurationError: ``NET-ADDRESS``, ``NET-PLAIN``.
     """
     from skillpkg.client import request_timestamp
-    from skillpkg.transport import open_transport
+    from skillpkg.transports import open_transport
 
     transport = open_transport(url)
     return lambda message: _stamp(message, lambda query: request_timestamp(transport, "", query, headers={}))

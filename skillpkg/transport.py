@@ -5,13 +5,12 @@ Rules:
     * Every reply has a size cap.
     * Errors are ``TransportError`` with ``NET-*`` codes, or ``NotFoundError`` (``NET-NOT-FOUND``).
 
-Left to others: HTTP itself (:mod:`skillpkg.http_transport`), folders (:mod:`skillpkg.folder_transport`), what a reply
-means (:mod:`skillpkg.client`).
+Left to others: HTTP itself (:mod:`skillpkg.http_transport`), folders (:mod:`skillpkg.folder_transport`), which of them
+an address means (:mod:`skillpkg.transports`), what a reply means (:mod:`skillpkg.client`).
 
 Example::
 
-    transport = open_transport("https://skills.example")
-    root = transport.get("pki/root.pem", limit=65_536)
+    check_address("https://skills.example/")  # "https://skills.example"
 """
 
 from __future__ import annotations
@@ -19,9 +18,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pki.errors import ConfigurationError
 
@@ -98,29 +96,6 @@ class Transport(Protocol):
         """
 
 
-def open_transport(base: str, *, timeouts: Timeouts | None = None) -> Transport:
-    """Choose the transport for an address.
-
-    Args:
-        base: ``https://...``, ``http://127.0.0.1:...`` or ``file:///folder``.
-        timeouts: Other than the usual ones.
-
-    Returns:
-        A transport; nothing is opened yet.
-
-    Raises:
-        ConfigurationError: ``NET-ADDRESS`` - no such address; ``NET-PLAIN`` - plain http to another machine.
-    """
-    address = check_address(base)
-    if address.startswith("file:"):
-        from skillpkg.folder_transport import FolderTransport
-
-        return FolderTransport(Path(unquote(urlsplit(address).path)))
-    from skillpkg.http_transport import HttpTransport
-
-    return HttpTransport(address, timeouts=timeouts or Timeouts())
-
-
 def check_address(base: str) -> str:
     """Check the address of a registry.
 
@@ -131,7 +106,7 @@ def check_address(base: str) -> str:
         The address without a slash at its end.
 
     Raises:
-        ConfigurationError: ``NET-ADDRESS`` or ``NET-PLAIN``, as in :func:`open_transport`.
+        ConfigurationError: ``NET-ADDRESS`` - no such address; ``NET-PLAIN`` - plain http to another machine.
     """
     try:
         parts = urlsplit(base)

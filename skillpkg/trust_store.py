@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pki.errors import ConfigurationError
+from skillpkg.embedded import embedded_root
 from skillpkg.files import load_file
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 MAX_ROOT_BYTES = 65_536
 """As in the build hook: a certificate of a few kilobytes; more is some other file."""
-
-_EMBEDDED = Path(__file__).with_name("_embedded")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,24 +75,6 @@ def load_anchor(*, option: Path | None, settings: Settings, registry: RegistryCo
     return Anchor(trust=trust_from_pem(pem), pem=pem, source=source, place=place)
 
 
-def embedded_registry() -> str | None:
-    """Return the address of the registry embedded in this build.
-
-    Returns:
-        It, or ``None``.
-
-    Raises:
-        ConfigurationError: ``NET-ADDRESS`` - the build is broken.
-    """
-    try:
-        text = (_EMBEDDED / "registry.txt").read_text("ascii").strip()
-    except FileNotFoundError:
-        return None
-    from skillpkg.transport import check_address
-
-    return check_address(text)
-
-
 def _place(option: Path | None, settings: Settings, registry: RegistryConfig | None) -> tuple[str, Path]:
     if option is not None:
         return "--root", option
@@ -107,8 +88,8 @@ def _place(option: Path | None, settings: Settings, registry: RegistryConfig | N
         return "configuration", registry.root
     if settings.root is not None:
         return "SKREG_ROOT", settings.root
-    if (_EMBEDDED / "root.pem").is_file():
-        return "embedded", _EMBEDDED / "root.pem"
+    if (embedded := embedded_root()) is not None:
+        return "embedded", embedded
     raise ConfigurationError(
         "no root certificate: this build carries none",
         code="CLI-NO-ROOT",

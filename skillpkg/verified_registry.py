@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 
 from pki.errors import NotFoundError, TransportError, TrustError
 from pki.names import Tier
+from pki.revocation import CLOCK_SKEW
 from skillpkg.cache import Cache
 from skillpkg.crl_supply import CrlSupply
 
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from skillpkg.listing import ListedVersion, VerifiedListing
     from skillpkg.names import PackageRef, Version
     from skillpkg.package import VerifiedPackage
-
-CLOCK_SKEW = timedelta(minutes=5)
-"""The one tolerance for clocks (trust.md 5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ def command(
 ) -> None:
     """Publish FILE: signed by your organisation, or unsigned for an individual's namespace."""
     from skillpkg import publish
+    from skillpkg.archive import SUBMISSION
     from skillpkg.cli.begin import begin
     from skillpkg.cli.output import print_json
     from skillpkg.cli.reports import submission_report
@@ -44,7 +45,7 @@ def command(
     from skillpkg.session import Freshness
 
     session = begin()
-    content = load_file(file, limit=publish.MAX_SUBMISSION_BYTES)
+    content = load_file(file, limit=SUBMISSION.compressed)
     statement, ref = publish.statement_of(content)
     chosen = session.registry(registry, namespace=str(ref.namespace))
     # Before anything is sent: without a root, what is published could not be checked.

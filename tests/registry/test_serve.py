@@ -16,7 +16,7 @@ import pytest
 from pki.errors import PolicyError
 from pki.timestamp import build_query, parse_response
 from skillpkg.client import RegistryClient
-from skillpkg.transport import open_transport
+from skillpkg.transports import open_transport
 from tests.demo.programs import Daemon, Outcome, answers, call, clean_environment, free_port
 from tests.registry.conftest import Site
 from tests.registry.test_publish import submissions

@@ -14,7 +14,7 @@ from skillpkg.answers import Enrolment
 from skillpkg.client import RegistryClient
 from skillpkg.enrol import Places, begin, finish, wait
 from skillpkg.signing import encode_chain, load_chain, parse_chain
-from skillpkg.transport import open_transport
+from skillpkg.transports import open_transport
 from tests.fakes.http_registry import TOKEN, HttpRegistry
 from tests.fakes.loopback import Answer, LoopbackServer
 from tests.fakes.static_registry import StaticRegistry, now

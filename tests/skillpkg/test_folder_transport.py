@@ -9,7 +9,7 @@ import pytest
 
 from pki.errors import NotFoundError, TransportError
 from skillpkg.folder_transport import FolderTransport
-from skillpkg.transport import open_transport
+from skillpkg.transports import open_transport
 
 
 def test_a_folder_is_a_registry(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pki.errors import MalformedError, PolicyError, TransportError
 from skillpkg.answers import Submission, SubmissionFinding
 from skillpkg.client import RegistryClient
 from skillpkg.publish import FINAL, PUBLISHED, require_published, send, statement_of, wait
-from skillpkg.transport import open_transport
+from skillpkg.transports import open_transport
 from tests.fakes.loopback import Answer, LoopbackServer
 from tests.skillpkg.skills import unsigned
 

@@ -9,7 +9,8 @@ import pytest
 from pki.errors import ConfigurationError
 from skillpkg.folder_transport import FolderTransport
 from skillpkg.http_transport import HttpTransport
-from skillpkg.transport import check_address, open_transport
+from skillpkg.transport import check_address
+from skillpkg.transports import open_transport
 
 
 @pytest.mark.parametrize(

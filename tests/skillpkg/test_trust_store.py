@@ -8,9 +8,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.errors import ConfigurationError, NotFoundError, ToolkitError
-from skillpkg import trust_store
+from skillpkg import embedded
 from skillpkg.config import RegistryConfig, Settings
-from skillpkg.trust_store import embedded_registry, load_anchor
+from skillpkg.embedded import embedded_registry
+from skillpkg.trust_store import load_anchor
 from tests.pki.authority import Authority
 
 
@@ -36,19 +37,19 @@ def registry(root: Path | None = None) -> RegistryConfig:
 
 
 def test_the_order_of_roots(roots: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trust_store, "_EMBEDDED", roots["root"].parent)
+    monkeypatch.setattr(embedded, "_FOLDER", roots["root"].parent)
     environment = settings(roots["environment"])
     option = load_anchor(option=roots["option"], settings=environment, registry=registry())
     bound = load_anchor(option=None, settings=settings(), registry=registry(roots["bound"]))
     env = load_anchor(option=None, settings=environment, registry=registry())
-    embedded = load_anchor(option=None, settings=settings())
-    assert [anchor.source for anchor in (option, bound, env, embedded)] == [
+    carried = load_anchor(option=None, settings=settings())
+    assert [anchor.source for anchor in (option, bound, env, carried)] == [
         "--root",
         "configuration",
         "SKREG_ROOT",
         "embedded",
     ]
-    assert len({anchor.pem for anchor in (option, bound, env, embedded)}) == 4
+    assert len({anchor.pem for anchor in (option, bound, env, carried)}) == 4
     assert embedded_registry() == "https://skills.example"
 
 
@@ -59,7 +60,7 @@ def test_the_environment_does_not_replace_a_bound_root(roots: dict[str, Path]) -
 
 
 def test_no_root_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trust_store, "_EMBEDDED", tmp_path)
+    monkeypatch.setattr(embedded, "_FOLDER", tmp_path)
     with pytest.raises(ConfigurationError) as caught:
         load_anchor(option=None, settings=settings())
     assert caught.value.code == "CLI-NO-ROOT"
