@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pki.assembly import assemble, encode_integer
+from pki.assembly import assemble
+from pki.der import encode_integer
 from pki.errors import MalformedError
 from pki.instants import is_whole_second, whole_second
 
