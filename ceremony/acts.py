@@ -117,8 +117,9 @@ class Ceremony:
         files = self._write(PLAN, self.plan.source)
         for name, request in self.requests.items():
             files |= self._write(f"requests/{name}.csr", request.der)
-        issuers = {self.plan.task.issuer, *(crl.issuer for crl in self.plan.task.crls)} - {ROOT_ISSUER}
-        for name in sorted(issuers):
+        crls = self.plan.task.crls
+        known = {self.plan.task.issuer, *(crl.issuer for crl in crls), *(it.name for crl in crls for it in crl.revoked)}
+        for name in sorted(known - {ROOT_ISSUER}):
             files |= self._write(f"issuers/{name}.pem", self.hierarchy.issuer(name).public_bytes(Encoding.PEM))
         if self.previous.bundle is not None:
             files |= self._write(BUNDLE, encode_bundle(self.previous.bundle))

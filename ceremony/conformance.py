@@ -6,13 +6,13 @@
     3. Tokens are the plan's, hold what it says before, and that plus the new keys after.
     4. Keys are the plan's; the attributes that were read back are those of a key that can only sign.
     5. Certificates are the plan's: subject, key, serial number, fingerprint, lifetime, and none from before.
-    6. CRLs are the plan's: number, lifetime, and none from before.
+    6. CRLs are the plan's: number, lifetime, what they revoke, and none from before.
 
 Left to others: chain, signatures, digests, profiles (:mod:`ceremony.verify`).
 
 Example::
 
-    check_conformance(plan, records, folder, made=certificates, crls=crls, officers=bundle.officers)
+    check_conformance(plan, records, folder, made=certificates, hierarchy=hierarchy, officers=bundle.officers)
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from itertools import groupby
 from cryptography import x509
 
 from ceremony.folder import Folder
-from ceremony.plan import CertificatePlan, KeyPlan, Plan
+from ceremony.hierarchy import Hierarchy, planned_entries
+from ceremony.plan import CertificatePlan, CrlPlan, KeyPlan, Plan
 from ceremony.quorum import require_separate_roles
 from ceremony.sittings import adopted, interrupted_key, sittings
 from ceremony.transcript import Record
 from ceremony.words import typed_words
+from pki.crl import RevokedEntry, read_entry
 from pki.csr import parse_csr
 from pki.display import fingerprint_hex
 from pki.errors import ToolkitError, TrustError
@@ -46,7 +48,7 @@ def check_conformance(
     folder: Folder,
     *,
     made: Mapping[str, x509.Certificate],
-    crls: Mapping[str, bytes],
+    hierarchy: Hierarchy,
     officers: tuple[Officer, ...],
 ) -> None:
     """Check a ceremony against its plan.
@@ -56,7 +58,7 @@ def check_conformance(
         records: The transcript, whose chain is whole.
         folder: The files, which are those that it names.
         made: Certificates made, by name.
-        crls: CRLs made, in DER, by issuer.
+        hierarchy: With the issuers' certificates, and the CRLs made.
         officers: The trust bundle's.
 
     Raises:
@@ -69,12 +71,13 @@ def check_conformance(
     _check_order(plan, records)
     _check_tokens(plan, records, rehearsal=rehearsal)
     _check_keys(plan, records)
+    crls = hierarchy.crls
     _check_names(plan, records, made, crls)
     for item in plan.task.certificates:
         _check_certificate(item, made[item.name], _one(records, "certificate", item.name, "name"), folder)
         _check_moment(item.name, made[item.name].not_valid_before_utc.timestamp(), records)
     for crl in plan.task.crls:
-        _check_crl(crl.issuer, crl.days, crls[crl.issuer], records)
+        _check_crl(crl, crls[crl.issuer], records, planned_entries(crl, hierarchy))
 
 
 def _check_people(plan: Plan, records: Sequence[Record]) -> None:
@@ -130,8 +133,10 @@ def _check_token(
     key = interrupted_key(plan, earlier) if taken else None
     if taken and taken != [key.label if key is not None and key.token == name else None]:
         raise _departs("transcript", "no key adopted but one whose generation was interrupted")
-    made = [str(r.data["label"]) for r in (*earlier, *records) if r.step == "generate" and r.data.get("token") == name]
-    fresh = {str(r.data["label"]) for r in records if r.step == "generate" and r.data.get("token") == name}
+    made = [
+        str(r.data.get("label")) for r in (*earlier, *records) if r.step == "generate" and r.data.get("token") == name
+    ]
+    fresh = {str(r.data.get("label")) for r in records if r.step == "generate" and r.data.get("token") == name}
     before = sorted({*token.expected, *taken, *(label for label in made if label not in fresh)})
     after = sorted({*token.expected, *made})
     found = [record for record in own if record.step == "inventory"]
@@ -197,14 +202,15 @@ def _planned_key(item: CertificatePlan, folder: Folder) -> PublicKey:
         raise _departs(item.name, "its public key or its request") from error
 
 
-def _check_crl(issuer: str, days: int, der: bytes, records: Sequence[Record]) -> None:
-    record = _one(records, "crl", issuer, "issuer")
+def _check_crl(item: CrlPlan, der: bytes, records: Sequence[Record], revoked: Sequence[RevokedEntry]) -> None:
+    record = _one(records, "crl", item.issuer, "issuer")
     crl = x509.load_der_x509_crl(der)
     number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     _require(record.data.get("number") == number, record, f"CRL number {number}")
     lifetime = (crl.next_update_utc or crl.last_update_utc) - crl.last_update_utc
-    _require(lifetime == timedelta(days=days), record, f"a CRL valid for {days} days")
-    _check_moment(f"CRL of {issuer}", crl.last_update_utc.timestamp(), records)
+    _require(lifetime == timedelta(days=item.days), record, f"a CRL valid for {item.days} days")
+    _require({*revoked} <= {*map(read_entry, crl)}, record, "entries of what is revoked")
+    _check_moment(f"CRL of {item.issuer}", crl.last_update_utc.timestamp(), records)
 
 
 def _check_moment(what: str, seconds: float, records: Sequence[Record]) -> None:

@@ -42,12 +42,14 @@ ESSENTIAL = frozenset(
         *("this update", "next update", "cRLNumber", "revoked"),
     }
 )
-"""Fields that stand beside the confirmation: who, by whom, which, how long, with what."""
+"""Fields that stand beside the confirmation: who, by whom, which, how long, with what; of a CRL also its entries."""
 
 
 def essence(draft: str) -> str:
     """Return the lines of a described draft that must be on the screen when it is confirmed."""
-    return "\n".join(line for line in draft.splitlines() if line.partition(":")[0] in ESSENTIAL)
+    return "\n".join(
+        line for line in draft.splitlines() if line.startswith("  ") or line.partition(":")[0] in ESSENTIAL
+    )
 
 
 def describe_draft(draft: x509.Certificate | x509.CertificateRevocationList) -> str:

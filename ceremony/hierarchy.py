@@ -24,7 +24,17 @@ from ceremony.drafts import describe_draft
 from ceremony.plan import ROOT_ISSUER, CertificatePlan, CrlPlan, Leaf, Task
 from pki.addresses import IssuerUrls
 from pki.certificate_profile import CertificateProfile
-from pki.crl import CaOnly, CrlScope, LintedCrl, UserShard, draft_crl, next_crl_number, read_entry
+from pki.crl import (
+    CaOnly,
+    CrlScope,
+    LintedCrl,
+    RevokedEntry,
+    UserShard,
+    draft_crl,
+    next_crl_number,
+    read_entry,
+    revoked_since,
+)
 from pki.errors import PolicyError
 from pki.issue import draft_intermediate, draft_listing_leaf, draft_root, draft_tsa_leaf
 from pki.keys import KeySpec, PublicKey, generate_key, key_identifier, require_public_key
@@ -106,7 +116,7 @@ def draft_certificate(
 
 
 def draft_list(item: CrlPlan, *, hierarchy: Hierarchy, at: datetime) -> LintedCrl:
-    """Return the draft of a CRL that both linters let pass: the entries of the one before, a higher number.
+    """Return the draft of a CRL that both linters let pass: a higher number, the entries before and the plan's.
 
     Raises:
         PolicyError: it has findings (CRL-*, CER-LINT), or its issuer is not known (CER-PREVIOUS).
@@ -114,9 +124,11 @@ def draft_list(item: CrlPlan, *, hierarchy: Hierarchy, at: datetime) -> LintedCr
     """
     previous = hierarchy.crls.get(item.issuer)
     before = None if previous is None else parse_crl(previous)
+    kept = [] if before is None else [read_entry(entry) for entry in before.source]
+    entries = {entry.serial: entry for entry in (*kept, *planned_entries(item, hierarchy))}
     linted = draft_crl(
         hierarchy.issuer(item.issuer),
-        entries=() if before is None else [read_entry(entry) for entry in before.source],
+        entries=entries.values(),
         number=next_crl_number(None if before is None else before.number, at),
         this_update=at,
         next_update=at + timedelta(days=item.days),
@@ -125,6 +137,18 @@ def draft_list(item: CrlPlan, *, hierarchy: Hierarchy, at: datetime) -> LintedCr
     )
     judge(linted.draft.public_bytes(Encoding.DER), "crl", f"CRL of {item.issuer}")
     return linted
+
+
+def planned_entries(item: CrlPlan, hierarchy: Hierarchy) -> tuple[RevokedEntry, ...]:
+    """Return the entries that a plan adds to a CRL.
+
+    Raises:
+        PolicyError: what it revokes is not known (CER-PREVIOUS).
+    """
+    return tuple(
+        revoked_since(hierarchy.issuer(revoked.name).serial_number, revoked.reason, revoked.since)
+        for revoked in item.revoked
+    )
 
 
 def preflight(task: Task, hierarchy: Hierarchy, requests: Mapping[str, PublicKey], at: datetime) -> dict[str, str]:

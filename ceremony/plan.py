@@ -6,6 +6,7 @@ Kinds::
     intermediate  intermediates, from keys made in the room or from requests; a new root CRL
     leaf          the registry's own leaves: listing, TSA; for the TSA a new CRL of the Timestamp Intermediate
     crl           the root's and the Timestamp Intermediate's CRL anew
+    revoke-intermediate  a root CRL that revokes intermediates
 
 Rules:
     * Nothing secret stands in a plan: keys are named by token and label, PINs are typed.
@@ -18,11 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from ceremony.words import sha256_hex
 from pki.addresses import DEFAULT_SHARDS, IssuerUrls
+from pki.crl import Reason
 from pki.keys import KeySpec
 from pki.names import TrustDomain
 from pki.subjects import Subject
@@ -39,6 +42,7 @@ class Kind(StrEnum):
     INTERMEDIATE = "intermediate"
     LEAF = "leaf"
     CRL = "crl"
+    REVOKE_INTERMEDIATE = "revoke-intermediate"
 
 
 class Leaf(StrEnum):
@@ -107,6 +111,21 @@ class CertificatePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationPlan:
+    """A certificate to revoke.
+
+    Attributes:
+        name: The role of the intermediate; the newest certificate of that name is meant.
+        reason: Why.
+        since: From when on it is not to be trusted.
+    """
+
+    name: str
+    reason: Reason
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CrlPlan:
     """A CRL to issue.
 
@@ -114,11 +133,13 @@ class CrlPlan:
         issuer: ``root``, or ``timestamp``.
         key: The issuer's key.
         days: From thisUpdate to nextUpdate.
+        revoked: What it revokes besides what the one before did.
     """
 
     issuer: str
     key: KeyPlan
     days: int
+    revoked: tuple[RevocationPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

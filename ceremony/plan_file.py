@@ -15,6 +15,7 @@ Example::
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ceremony.fields import Fields, refuse
@@ -26,13 +27,16 @@ from ceremony.plan import (
     Kind,
     Leaf,
     Plan,
+    RevocationPlan,
     RootPlan,
     Task,
     TokenPlan,
 )
 from ceremony.strictyaml import parse_strict_yaml
+from ceremony.transcript import TIME
 from pki.addresses import DEFAULT_SHARDS, MAX_SHARDS, IssuerUrls
-from pki.crl import OFFLINE_LIFETIME
+from pki.crl import OFFLINE_LIFETIME, Reason
+from pki.crl_entries import ISSUABLE_REASONS
 from pki.keys import KeySpec, encode_public_key, load_public_key
 from pki.names import IntermediateRole, TrustDomain
 from pki.profiles import TSA_LEAF
@@ -47,6 +51,7 @@ _LABEL = r"[A-Za-z0-9]([A-Za-z0-9._ -]{0,61}[A-Za-z0-9])?"
 _HEX64 = r"[0-9a-f]{64}"
 _OID = r"[0-2](\.(0|[1-9][0-9]{0,9})){2,12}"
 _MULTILINE = r".+"
+_MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 
 
 def parse_plan(data: bytes) -> Plan:
@@ -143,7 +148,22 @@ def _crl(fields: Fields) -> Task:
     return Task(issuer=first.issuer, issuer_key=first.key, crls=tuple(crls), previous=_previous(fields))
 
 
-_TASKS = {Kind.ROOT: _root, Kind.INTERMEDIATE: _intermediate, Kind.LEAF: _leaf, Kind.CRL: _crl}
+def _revoke(fields: Fields) -> Task:
+    key = _key(fields.fields("issuer"))
+    revoked = tuple(map(_revocation, fields.items("revoked")))
+    if len({item.name for item in revoked}) != len(revoked):
+        raise refuse("revoked", "each role once", "one twice")
+    crl = CrlPlan(issuer=ROOT_ISSUER, key=key, days=_crl_days(fields), revoked=revoked)
+    return Task(issuer=ROOT_ISSUER, issuer_key=key, crls=(crl,), previous=_previous(fields))
+
+
+_TASKS = {
+    Kind.ROOT: _root,
+    Kind.INTERMEDIATE: _intermediate,
+    Kind.LEAF: _leaf,
+    Kind.CRL: _crl,
+    Kind.REVOKE_INTERMEDIATE: _revoke,
+}
 
 
 def _token(fields: Fields) -> TokenPlan:
@@ -204,6 +224,16 @@ def _officer(fields: Fields) -> Officer:
     )
     fields.finish()
     return officer
+
+
+def _revocation(fields: Fields) -> RevocationPlan:
+    revocation = RevocationPlan(
+        name=fields.made("role", IntermediateRole).value,
+        reason=Reason(fields.text("reason", "|".join(sorted(ISSUABLE_REASONS)))),
+        since=fields.made("since", lambda text: datetime.strptime(text, TIME).replace(tzinfo=UTC), _MOMENT),
+    )
+    fields.finish()
+    return revocation
 
 
 def _crl_days(fields: Fields) -> int:

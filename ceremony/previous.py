@@ -20,9 +20,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from cryptography import x509
+
 from ceremony.folder import load_folder
-from ceremony.hierarchy import Hierarchy
-from ceremony.plan import Kind, RootPlan
+from ceremony.hierarchy import Hierarchy, planned_entries
+from ceremony.plan import Kind, Plan, RootPlan
 from ceremony.transcript import sequence
 from ceremony.verify import Evidence, require_ceremony, verify_folder
 from pki.crl import lint_crl
@@ -131,8 +133,22 @@ def _merge(earlier: Hierarchy, later: Evidence) -> Hierarchy:
         merged = merged.with_certificate(name, certificate)
     for name, der in later.hierarchy.crls.items():
         _require_later(name, der, merged)
+        _require_planned(name, der, merged, later.plan)
         merged = merged.with_crl(name, der)
     return merged
+
+
+def _require_planned(name: str, der: bytes, hierarchy: Hierarchy, plan: Plan) -> None:
+    """A CRL revokes what the one before did and what its plan says, and nothing else."""
+    before = hierarchy.crls.get(name)
+    kept = {entry.serial_number for entry in x509.load_der_x509_crl(before)} if before is not None else set()
+    planned = {
+        entry.serial for crl in plan.task.crls if crl.issuer == name for entry in planned_entries(crl, hierarchy)
+    }
+    if {entry.serial_number for entry in x509.load_der_x509_crl(der)} != kept | planned:
+        raise TrustError(
+            f"CRL of {name} - expected the entries of the one before and of its plan - got others", code="CER-PREVIOUS"
+        )
 
 
 def _require_later(name: str, der: bytes, hierarchy: Hierarchy) -> None:

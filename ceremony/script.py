@@ -292,6 +292,8 @@ def _titles(plan: Plan) -> dict[tuple[str, object], str]:
     """The step's title by a record's kind and subject; other records belong to the step before them."""
     task, opening = plan.task, steps.opening(plan)
     return {
+        # Also in a sitting after a power cut.
+        **dict.fromkeys((("preflight", None), ("plan", None), ("clock", None)), steps.CONFIRM),
         ("token", None): opening,
         ("inventory", False): opening,
         **{("generate", key.label): steps.generating(key) for key in task.generated()},

@@ -47,4 +47,7 @@ def certifying(item: CertificatePlan, issuer: str) -> str:
 
 def listing(item: CrlPlan) -> str:
     """Return the title of signing a CRL."""
-    return f"sign the CRL of {item.issuer}, valid for {item.days} days"
+    revokes = "".join(
+        f"; it revokes {it.name} ({it.reason}, since {it.since:%Y-%m-%d %H:%M:%S} UTC)" for it in item.revoked
+    )
+    return f"sign the CRL of {item.issuer}, valid for {item.days} days{revokes}"

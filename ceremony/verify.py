@@ -128,7 +128,7 @@ def verify_folder(folder: Folder, *, bundle: TrustBundle | None = None, root_sha
     # A rehearsal has officers' names, but throw-away keys.
     if not rehearsal and plan.task.root is not None and plan.task.root.officers != own.officers:
         raise TrustError("trust bundle - expected the plan's officers - got others", code="CER-BUNDLE")
-    check_conformance(plan, records, folder, made=made, crls=hierarchy.crls, officers=own.officers)
+    check_conformance(plan, records, folder, made=made, hierarchy=hierarchy, officers=own.officers)
     return Evidence(
         plan=plan,
         head=head,

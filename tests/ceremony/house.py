@@ -11,6 +11,8 @@ from tests.servers.softhsm import SoftHsm
 
 PIN = "246813"
 SO_PIN = "86421357"
+SINCE = "2026-01-05T06:00:00Z"
+"""Of a compromise."""
 
 
 class _Serials(dict[str, str]):
@@ -142,6 +144,21 @@ class House:
                 "crls:",
                 "  - {issuer: root, key: {token: root, label: root-r1}, crl_days: 180}",
                 "  - {issuer: timestamp, key: {token: time, label: timestamp-1}, crl_days: 180}",
+                "",
+            ]
+        )
+
+    def revocation(self, *, role: str = "publisher", previous: str = "root, intermediate") -> str:
+        """A plan that revokes an intermediate."""
+        return "\n".join(
+            [
+                *_head("revoke-intermediate", "revoke-1"),
+                f"previous: [{previous}]",
+                self.tokens("root"),
+                "issuer: {token: root, label: root-r1}",
+                "crl_days: 180",
+                "revoked:",
+                f"  - {{role: {role}, reason: keyCompromise, since: '{SINCE}'}}",
                 "",
             ]
         )

@@ -107,6 +107,7 @@ REFUSED: dict[str, tuple[str, Change]] = {
     "orphans that the transcript does not tell of": ("root", replan("holds: []", "holds: [], orphans: [old]")),
     "key on another token": ("root", put("generate", "token", "online")),
     "key of another label": ("root", put("generate", "label", "root-r2")),
+    "key without a label": ("root", lambda forger: forger.step("generate").pop("label")),
     "key of another kind": ("root", put("generate", "algorithm", "P-256")),
     "key can leave": ("root", attribute("EXTRACTABLE", value=True)),
     "key could have left": ("root", attribute("NEVER_EXTRACTABLE", value=False)),

@@ -64,7 +64,7 @@ def again(path: str) -> Change:
     return change
 
 
-ROOT, INTERMEDIATE, LISTING, TSA, CRL = EXAMPLES
+ROOT, INTERMEDIATE, LISTING, TSA, CRL, _ = EXAMPLES
 
 REFUSED: dict[str, tuple[str, Change, str]] = {
     # name: which plan, what is changed, where the message says it is

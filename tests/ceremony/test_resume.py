@@ -30,6 +30,7 @@ def prepare(house: House, kind: str) -> Path:
         "listing": house.listing_leaf,
         "tsa": house.tsa_leaf,
         "crl": house.crl,
+        "revoke": house.revocation,
     }
     before = {"root": (), "intermediate": ("root",), "listing": ("root", "intermediate")}
     for name in before.get(kind, ("root", "intermediate", "tsa") if kind == "crl" else ("root", "intermediate")):
@@ -54,7 +55,7 @@ def finished(house: House, folder: Path) -> Evidence:
     return evidence
 
 
-@pytest.mark.parametrize("kind", ["root", "intermediate", "listing", "tsa", "crl"])
+@pytest.mark.parametrize("kind", ["root", "intermediate", "listing", "tsa", "crl", "revoke"])
 def test_ceremony_cut_at_every_point_comes_to_its_end(kind: str, new_house: House) -> None:
     folder = prepare(new_house, kind)
     seen: set[tuple[str, str]] = set()
@@ -112,7 +113,10 @@ def test_one_power_cut_leaves_one_key_and_nothing_without_a_record(point: str, n
     assert adopted == (["root-r1"] if point in {"generated", "written:public_keys/root-r1.pem"} else [])
     silent = point in {"written:plan.yaml", "recorded:end", "written:transcript.sig.json"}
     assert [record.step for record in evidence.records].count(RESUMED) == (0 if silent else 1)
-    assert len(script_after(evidence).deviations or ()) == (not silent) + len(adopted)
+    script = script_after(evidence)
+    assert len(script.deviations or ()) == (not silent) + len(adopted)
+    # In the report each sitting's confirmations stand in the first step.
+    assert {name for step in script.steps[1:] for name, _ in step.notes}.isdisjoint({"clock"})
 
 
 def test_torn_line_and_half_written_file_are_named_and_gone(new_house: House) -> None:
