@@ -47,6 +47,7 @@ class Action(StrEnum):
     YANK = "yank"
     TIMESTAMP = "timestamp"
     CERTIFICATE = "certificate"
+    TOKEN = "token"  # noqa: S105 - the name of an action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +101,30 @@ def create_token(
         actions: What it may do.
         expires: Until when.
     """
-    secret = base64.b32encode(secrets.token_bytes(_SECRET_SIZE)).decode("ascii").lower()
-    token = f"{PREFIX}{secret}{_checksum(secret)}"
+    token = new_token()
     connection.execute(
         "INSERT INTO tokens (sha256, account_id, namespace, actions, expires_at) VALUES (%s, %s, %s, %s, %s)",
-        (_digest(token), namespace.account_id, namespace.namespace, sorted(actions), expires),
+        (digest_of(token), namespace.account_id, namespace.namespace, sorted(actions), expires),
     )
     return token
+
+
+def new_token() -> str:
+    """Return a fresh token, which nobody knows yet."""
+    secret = base64.b32encode(secrets.token_bytes(_SECRET_SIZE)).decode("ascii").lower()
+    return f"{PREFIX}{secret}{_checksum(secret)}"
+
+
+def digest_of(token: str) -> bytes:
+    """Return what is stored of a token: its SHA-256."""
+    return hashlib.sha256(token.encode("ascii")).digest()
+
+
+def bearer_token(header: str | None) -> str | None:
+    """Return the token of an ``Authorization`` header if it is spelt as one; it may still be nobody's."""
+    header_match = _HEADER.fullmatch(header or "")
+    match = _TOKEN.fullmatch(header_match[1]) if header_match else None
+    return match[0] if match is not None and match[2] == _checksum(match[1]) else None
 
 
 def authenticate(connection: Connection, header: str | None, *, at: datetime) -> Identity:
@@ -120,14 +138,14 @@ def authenticate(connection: Connection, header: str | None, *, at: datetime) ->
     Raises:
         PolicyError: no token, a misspelt, unknown, expired or revoked one (``REG-TOKEN``).
     """
-    header_match = _HEADER.fullmatch(header or "")
-    match = _TOKEN.fullmatch(header_match[1]) if header_match else None
+    token = bearer_token(header)
     row = None
-    if match is not None and match[2] == _checksum(match[1]):
+    if token is not None:
         row = connection.execute(
-            "SELECT id, account_id, namespace, actions FROM tokens"
-            " WHERE sha256 = %s AND revoked_at IS NULL AND expires_at > %s AND namespace IS NOT NULL",
-            (_digest(match[0]), at),
+            "SELECT t.id, t.account_id, t.namespace, t.actions FROM tokens t LEFT JOIN tokens p ON p.id = t.parent"
+            " WHERE t.sha256 = %s AND t.revoked_at IS NULL AND p.revoked_at IS NULL AND t.expires_at > %s"
+            " AND t.namespace IS NOT NULL",
+            (digest_of(token), at),
         ).fetchone()
     if row is None:
         raise PolicyError(
@@ -146,7 +164,3 @@ def authenticate(connection: Connection, header: str | None, *, at: datetime) ->
 
 def _checksum(secret: str) -> str:
     return f"{zlib.crc32(secret.encode('ascii')):08x}"
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("ascii")).digest()
