@@ -17,7 +17,9 @@ from pki.revocation import crl_address
 from registry.catalog import PublishedVersion, find_version
 from registry.database import Connection
 from registry.namespaces import RegisteredNamespace, create_namespace, find_namespace
+from registry.search import describe_package
 from skillpkg.listing import Listing, Status
+from skillpkg.manifest import parse_statement
 from worker.stored_objects import StoredVersion
 
 RecordLeaf = Callable[..., Iterator[str]]
@@ -57,6 +59,12 @@ def adopt_version(
     yield from record_leaf(connection, stored.leaf, kind=kind, namespace=str(listing.namespace), account_id=account_id)
     submission_id = _adopt_submission(connection, listing, stored, account_id)
     _write_publication(connection, listing, stored, submission_id)
+    describe_package(
+        connection,
+        namespace=str(listing.namespace),
+        name=str(listing.name),
+        description=parse_statement(stored.statement).description,
+    )
     yield f"version {ref} {stored.listed.status}"
 
 

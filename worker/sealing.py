@@ -26,8 +26,10 @@ from pki.trust import Trust
 from registry.blobs import BlobStore
 from registry.catalog import add_version
 from registry.database import Connection
+from registry.search import describe_package
 from registry.states import State, advance
 from registry.submissions import Submission, find_submission, load_archive
+from skillpkg.manifest import parse_statement
 from skillpkg.package import assemble_sealed, verify_package
 from worker.crl_shelf import crls_for
 from worker.points import Reached
@@ -162,6 +164,12 @@ class Sealing:
                 submission_id=submission.id,
                 sha256=digest,
                 size=size,
+            )
+            describe_package(
+                connection,
+                namespace=submission.namespace,
+                name=submission.name,
+                description=parse_statement(submission.statement).description,
             )
 
 

@@ -38,6 +38,7 @@ CONTENT = {
     "namespaces": "namespace, tier, account_id, organisation, country, organisation_since",
     "listings": "namespace, name, sequence",
     "crls": "issuer_ski, shard, number",
+    "package_texts": "namespace, name, description",
 }
 """What must be the same after an adoption as it was before the loss."""
 
