@@ -23,8 +23,13 @@ from pki.second_opinion import second_opinion
 from pki.signed_data import ID_TST_INFO, sign_data
 from pki.timestamp import parse_token
 from pki.verify import verify_signature
-from tests.pki.authority import NOW, Authority
+from tests.pki.authority import NOW, Authority, Signer
 from tests.pki.signatures import odd_token, signed, with_token
+
+
+def _octets(signer: Signer) -> int:
+    return signer.leaf.serial_number.bit_length() // 8
+
 
 AUTHORITY = Authority.create()
 ACME, TSA = AUTHORITY.organisation, AUTHORITY.tsa
@@ -32,7 +37,9 @@ GEN, AT = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
 PLAIN, STAMPED = signed(AUTHORITY, ACME), signed(AUTHORITY, ACME, stamped_at=GEN)
 VALUE = parse_signature(PLAIN).signature_value
 CRLS = AUTHORITY.crl_set(NOW)
-TWIN = AUTHORITY.organisation_leaf(key=ACME.key, namespace="victim")
+TWINS = (AUTHORITY.organisation_leaf(key=ACME.key, namespace="victim") for _ in range(100))
+# Serial numbers of one length: bytes are exchanged below, whose headers stay.
+TWIN = next(twin for twin in TWINS if _octets(twin) == _octets(ACME))
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
