@@ -130,9 +130,10 @@ def _chain(signature: UnverifiedSignature) -> tuple[x509.Certificate, x509.Certi
 
 def _certificate(certificate: x509.Certificate) -> dict[str, object]:
     from pki.display import fingerprint_hex
+    from pki.subjects import name_text
 
     return {
-        "subject": certificate.subject.rfc4514_string(),
+        "subject": name_text(certificate.subject),
         "serial": f"{certificate.serial_number:x}",
         "not_before": certificate.not_valid_before_utc.isoformat(),
         "not_after": certificate.not_valid_after_utc.isoformat(),

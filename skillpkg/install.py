@@ -289,6 +289,8 @@ def _carry_out(place: Place, planned: Sequence[_Planned], lock: Lock) -> None:
 
 
 def _entry(fetched: Fetched, identity: str) -> LockedPackage:
+    from pki.subjects import name_text
+
     manifest, signature = fetched.package.manifest, fetched.package.signature
     if signature.time is None or signature.signer.tier is None or signature.signer.account_id is None:
         # A registry never publishes such a package, so a listing that names one is wrong.
@@ -306,7 +308,7 @@ def _entry(fetched: Fetched, identity: str) -> LockedPackage:
         account_id=signature.signer.account_id,
         subject=signature.signer.subject,
         leaf_sha256=Sha256Digest(hashlib.sha256(signature.leaf.public_bytes(Encoding.DER)).hexdigest()),
-        issuer=signature.intermediate.subject.rfc4514_string(),
+        issuer=name_text(signature.intermediate.subject),
         gen_time=signature.time.gen_time.replace(microsecond=0),
         listing_sequence=fetched.listing.listing.sequence,
     )

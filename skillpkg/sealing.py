@@ -84,6 +84,7 @@ def seal_file(
         PolicyError: ``CLI-KEY-MISMATCH``, ``PKG-NAMESPACE``.
         ToolkitError: of key, token, time stamp or package; nothing is written.
     """
+    from pki.subjects import name_text
     from skillpkg.package import read_unsigned_package, sign_package
 
     content = load_file(file, limit=SEALED.compressed)
@@ -107,7 +108,7 @@ def seal_file(
         file=output,
         ref=f"{manifest.namespace}/{manifest.name}@{manifest.version}",
         sha256=hashlib.sha256(sealed).hexdigest(),
-        signer=certificates.leaf.subject.rfc4514_string(),
+        signer=name_text(certificates.leaf.subject),
         stamped=timestamp is not None,
     )
 

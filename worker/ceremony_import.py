@@ -29,6 +29,7 @@ from pki.keys import require_public_key, verify_message
 from pki.names import IntermediateRole
 from pki.profiles import INTERMEDIATE_PROFILES, check_profile
 from pki.revocation import Crl, parse_crl
+from pki.subjects import name_text
 from pki.trust import TrustBundle, encode_bundle
 from registry.blobs import BlobStore
 from registry.catalog import all_packages
@@ -190,7 +191,7 @@ def require_authority(certificate: x509.Certificate, bundle: TrustBundle) -> Non
         if any(not check_profile(certificate, p, domain=bundle.trust_domain, issuer=root) for p in profiles):
             return
     raise TrustError(
-        f"certificate {certificate.subject.rfc4514_string()} - expected a root of the bundle, or an intermediate below"
+        f"certificate {name_text(certificate.subject)} - expected a root of the bundle, or an intermediate below"
         " one - got another",
         code="WRK-IMPORT",
     )

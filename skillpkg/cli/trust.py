@@ -23,6 +23,7 @@ def command() -> None:
 def show_command(*, root: Path | None, registry: str | None, as_json: bool) -> None:
     """Show the root certificate in use, and where it comes from."""
     from pki.display import fingerprint_hex
+    from pki.subjects import name_text
     from skillpkg.cli.begin import begin
     from skillpkg.cli.output import moment, print_json, show
 
@@ -30,7 +31,7 @@ def show_command(*, root: Path | None, registry: str | None, as_json: bool) -> N
     anchor = session.anchor(root, session.registry(registry) if registry else session.config.usual())
     roots = [
         {
-            "subject": certificate.subject.rfc4514_string(),
+            "subject": name_text(certificate.subject),
             "sha256": fingerprint_hex(certificate),
             "not_after": moment(certificate.not_valid_after_utc),
         }
