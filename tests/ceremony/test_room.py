@@ -38,6 +38,7 @@ def typist(tmp_path: Path) -> Typist:
 def test_pin_is_typed_without_echo(typist: Typist) -> None:
     with typist:
         typist.expect("Type: sign root")
+        typist.expect("> ")  # else what is typed is echoed before it
         typist.type("sign root")
         typist.expect("PIN of token root")
         typist.type(PIN)
